@@ -1,0 +1,2 @@
+//! The `hersh` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! hersh: reactive watchers.

@@ -1,0 +1,1 @@
+//! What the tests that cross parts share: a private container engine under gVisor, and a host.
