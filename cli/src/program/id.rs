@@ -28,6 +28,12 @@ pub enum IdError {
     /// Not `{user}-{build}-{8 hex}`.
     #[error("program id {0:?} is not of the form user-build-123456789abc-01234567")]
     Program(String),
+    /// Not 12 to 64 lower-case hexadecimal digits.
+    #[error("{0:?} is no container id")]
+    Container(String),
+    /// Not `sha256:` and 64 lower-case hexadecimal digits.
+    #[error("{0:?} is no image id")]
+    Image(String),
 }
 
 macro_rules! text_newtype {
