@@ -1,1 +1,4 @@
 //! hersh: reactive watchers.
+
+#[cfg(feature = "api")]
+pub mod http;

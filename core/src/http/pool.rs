@@ -1,0 +1,199 @@
+//! The threads that run handlers: made when needed, ended when idle, never more than the limit.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::connection::Connection;
+
+/// How long a thread without work waits for some before it ends.
+const THREAD_LINGER: Duration = Duration::from_secs(5);
+
+thread_local! {
+    /// The address of the pool that the thread belongs to, or 0. Never followed, only compared.
+    static OWN_POOL: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether the calling thread is one of `pool`'s, which must not wait for its own end.
+pub(super) fn is_own_thread(pool: &Pool) -> bool {
+    OWN_POOL.get() == std::ptr::from_ref(pool).addr()
+}
+
+/// Connections with a complete request, and the threads that take them.
+#[derive(Debug)]
+pub(super) struct Pool {
+    state: Mutex<State>,
+    /// Told of new work and of the end.
+    work: Condvar,
+    /// Told of threads that left.
+    ended: Condvar,
+    /// Whether more requests wait than threads are free: then no thread may wait for a client
+    /// that is between two requests.
+    crowded: AtomicBool,
+    max_threads: usize,
+    max_pending: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pending: VecDeque<(Instant, Connection)>,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+/// What became of a submitted connection.
+#[derive(Debug)]
+pub(super) enum Submitted {
+    /// A thread takes it at once.
+    Taken,
+    /// It waits; every thread is busy.
+    Waiting,
+    /// There is no room for it.
+    Full(Connection),
+}
+
+impl Pool {
+    pub(super) fn new(max_threads: usize, max_pending: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            ended: Condvar::new(),
+            crowded: AtomicBool::new(false),
+            max_threads,
+            max_pending,
+        }
+    }
+
+    /// Hands a connection to a thread. `spawn` starts one that calls [`Pool::run`].
+    pub(super) fn submit(
+        &self,
+        connection: Connection,
+        spawn: impl FnOnce() -> io::Result<()>,
+    ) -> Submitted {
+        let mut state = self.lock();
+        if state.pending.len() >= self.max_pending || state.closed {
+            return Submitted::Full(connection);
+        }
+        state.pending.push_back((Instant::now(), connection));
+        if state.idle >= state.pending.len() {
+            self.work.notify_one();
+            return Submitted::Taken;
+        }
+        if state.threads < self.max_threads {
+            state.threads += 1;
+            drop(state);
+            if spawn().is_ok() {
+                return Submitted::Taken;
+            }
+            state = self.lock();
+            state.threads -= 1;
+            if state.threads == 0 {
+                // Nobody is left who would ever take it.
+                return match state.pending.pop_back() {
+                    Some((_, connection)) => Submitted::Full(connection),
+                    None => Submitted::Taken,
+                };
+            }
+        }
+        self.note_crowd(&state);
+        Submitted::Waiting
+    }
+
+    /// Takes connections and runs `job` on each, until there has been no work for a while or the
+    /// pool is closed. The calling thread must be one that [`Pool::submit`] asked for.
+    pub(super) fn run(&self, job: impl Fn(Connection)) {
+        let _leaving = Leaving(self);
+        OWN_POOL.set(std::ptr::from_ref(self).addr());
+        while let Some(connection) = self.next() {
+            job(connection);
+        }
+    }
+
+    fn next(&self) -> Option<Connection> {
+        let mut state = self.lock();
+        let mut waited = false;
+        loop {
+            if let Some((_, connection)) = state.pending.pop_front() {
+                self.note_crowd(&state);
+                return Some(connection);
+            }
+            if state.closed || waited {
+                return None;
+            }
+            state.idle += 1;
+            let (guard, timeout) = self
+                .work
+                .wait_timeout(state, THREAD_LINGER)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = guard;
+            state.idle -= 1;
+            waited = timeout.timed_out();
+        }
+    }
+
+    /// Whether requests wait for a thread.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowded.load(Ordering::Relaxed)
+    }
+
+    /// When the request that has waited longest began to wait.
+    pub(super) fn oldest_pending(&self) -> Option<Instant> {
+        self.lock().pending.front().map(|(since, _)| *since)
+    }
+
+    /// Takes back the requests that have waited since before `limit`.
+    pub(super) fn expired(&self, limit: Instant) -> Vec<Connection> {
+        let mut state = self.lock();
+        let count = state.pending.iter().take_while(|(since, _)| *since <= limit).count();
+        let expired = state.pending.drain(..count).map(|(_, connection)| connection).collect();
+        self.note_crowd(&state);
+        expired
+    }
+
+    /// Lets the threads end once nothing is pending.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.work.notify_all();
+    }
+
+    /// Drops what nobody has taken.
+    pub(super) fn abandon(&self) {
+        let abandoned = std::mem::take(&mut self.lock().pending);
+        drop(abandoned);
+    }
+
+    /// Waits until at most `remaining` threads are left; false if `deadline` comes first.
+    pub(super) fn ended_before(&self, deadline: Instant, remaining: usize) -> bool {
+        let mut state = self.lock();
+        while state.threads > remaining {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn note_crowd(&self, state: &State) {
+        self.crowded.store(state.pending.len() > state.idle, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a thread out, however it leaves.
+struct Leaving<'a>(&'a Pool);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.lock().threads -= 1;
+        self.0.ended.notify_all();
+    }
+}

@@ -1,0 +1,4 @@
+//! The gate against live clients, friendly and hostile.
+
+mod client;
+mod serving;
