@@ -1,2 +1,7 @@
 //! The `hersh` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hersh_cli::run(std::env::args_os()).into()
+}

@@ -1,0 +1,319 @@
+//! The host API from the outside: what every command but `host`, `dev` and `doctor` talks through.
+
+mod error;
+mod resolve;
+mod settings;
+pub mod upload;
+pub mod wait;
+
+use std::io::Read;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ureq::http::{Method, Response};
+use ureq::{Agent, Body};
+
+pub use self::error::ClientError;
+pub use self::resolve::{ResolveError, resolve};
+pub use self::settings::{
+    ADMIN_TOKEN_FILE, Environment, HostUrl, Overrides, Settings, SettingsError, Token,
+};
+use crate::wire::{
+    ActionBody, CreateProgram, Created, ErrorBody, LogsBody, ProgramBody, ProgramsBody,
+};
+
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+// A deploy writes its sources durably before it is answered.
+const ANSWER_WAIT: Duration = Duration::from_secs(60);
+const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
+// More programs than this cannot be looked through by name; 1000 is the size of a page.
+const MAX_PAGES: usize = 100;
+
+/// A connection to one host. Cheap to clone; usable from any thread.
+#[derive(Clone, Debug)]
+pub struct Client {
+    agent: Agent,
+    settings: Settings,
+}
+
+/// What can be asked of a program without more words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Build it if needed, and run it.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Stop it and start it again.
+    Restart,
+}
+
+impl Action {
+    /// Its name, in the API and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+impl Client {
+    /// A client with these settings; nothing is sent yet.
+    pub fn new(settings: Settings) -> Self {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            // A proxy from the environment is not meant for a host on this machine.
+            .proxy(None)
+            .user_agent(concat!("hersh/", env!("CARGO_PKG_VERSION")))
+            .timeout_connect(Some(CONNECT_WAIT))
+            .timeout_recv_response(Some(ANSWER_WAIT))
+            .build()
+            .new_agent();
+        Self { agent, settings }
+    }
+
+    /// The host.
+    pub fn host(&self) -> &HostUrl {
+        &self.settings.host
+    }
+
+    /// All programs, optionally of one state or user.
+    ///
+    /// # Errors
+    /// [`ClientError`], as every call here.
+    pub fn programs(
+        &self,
+        state: Option<&str>,
+        user: Option<&str>,
+    ) -> Result<Vec<ProgramBody>, ClientError> {
+        let mut programs = Vec::new();
+        let mut cursor: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let filters = [("state", state), ("user", user), ("cursor", cursor.as_deref())];
+            let mut path = "/programs?limit=1000".to_owned();
+            for (key, value) in filters {
+                if let Some(value) = value {
+                    path = format!("{path}&{key}={}", percent_encoded(value));
+                }
+            }
+            let page: ProgramsBody = self.get(&path)?;
+            programs.extend(page.programs);
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(programs)
+    }
+
+    /// One program, by its id.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn program(&self, id: &str) -> Result<ProgramBody, ClientError> {
+        self.get(&program_path(id, ""))
+    }
+
+    /// Creates a program. `idempotency_key` lets the same call be sent again without creating two.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn create(
+        &self,
+        program: &CreateProgram,
+        idempotency_key: &str,
+    ) -> Result<Created, ClientError> {
+        let key = [("Idempotency-Key", idempotency_key)];
+        let answer = self.send(&Method::POST, "/programs", &key, Some(program), false)?;
+        self.read(answer)
+    }
+
+    /// Asks for a start, stop or restart.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn act(&self, id: &str, action: Action) -> Result<ActionBody, ClientError> {
+        self.post(&program_path(id, action.name()), &serde_json::json!({}))
+    }
+
+    /// Removes a program; with `purge` its state too.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn delete(&self, id: &str, purge: bool) -> Result<ActionBody, ClientError> {
+        let mut path = program_path(id, "");
+        if purge {
+            path.push_str("?purge=true");
+        }
+        let answer = self.send(&Method::DELETE, &path, &[], None::<&()>, false)?;
+        self.read(answer)
+    }
+
+    /// What a program wrote; `tail` lines of it if given.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn logs(&self, id: &str, tail: Option<u32>) -> Result<LogsBody, ClientError> {
+        let query = tail.map_or_else(String::new, |lines| format!("?tail={lines}"));
+        self.get(&format!("{}{query}", program_path(id, "logs")))
+    }
+
+    /// The same, going on as more is written, until the program ends or the reader is dropped.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn follow_logs(
+        &self,
+        id: &str,
+        tail: Option<u32>,
+    ) -> Result<Box<dyn Read + Send>, ClientError> {
+        let tail = tail.map_or_else(String::new, |lines| format!("&tail={lines}"));
+        self.stream(&format!("{}?follow=true{tail}", program_path(id, "logs")))
+    }
+
+    /// The log of the last build; with `follow` until that build ends.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn build_log(&self, id: &str, follow: bool) -> Result<Box<dyn Read + Send>, ClientError> {
+        self.stream(&format!("{}?follow={follow}", program_path(id, "build-log")))
+    }
+
+    /// Sends a message to the program's watcher and returns its answer.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn message(&self, id: &str, content: &str) -> Result<serde_json::Value, ClientError> {
+        let body = serde_json::json!({ "content": content });
+        self.post(&program_path(id, "watcher/message"), &body)
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let answer = self.send(&Method::GET, path, &[], None::<&()>, false)?;
+        self.read(answer)
+    }
+
+    fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let answer = self.send(&Method::POST, path, &[], Some(body), false)?;
+        self.read(answer)
+    }
+
+    fn stream(&self, path: &str) -> Result<Box<dyn Read + Send>, ClientError> {
+        let answer = self.send(&Method::GET, path, &[], None::<&()>, true)?;
+        Ok(Box::new(answer.into_body().into_reader()))
+    }
+
+    // Sends a request; an answer outside 2xx is already an error. `endless` answers have no
+    // deadline for their body.
+    fn send<T: Serialize>(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&T>,
+        endless: bool,
+    ) -> Result<Response<Body>, ClientError> {
+        let url = format!("{}{path}", self.settings.host);
+        let mut request = ureq::http::Request::builder().method(method.clone()).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(token) = &self.settings.token {
+            request = request.header("Authorization", format!("Bearer {}", token.secret()));
+        }
+        let body = match body {
+            Some(body) => {
+                request = request.header("Content-Type", "application/json");
+                serde_json::to_vec(body).map_err(|error| self.not_a_host(&error))?
+            }
+            None => Vec::new(),
+        };
+        let wait = if endless { None } else { Some(ANSWER_WAIT) };
+        let sent = if body.is_empty() {
+            let request = request.body(()).map_err(|error| self.not_a_host(&error))?;
+            let request = self.agent.configure_request(request);
+            self.agent.run(request.timeout_recv_body(wait).build())
+        } else {
+            let request = request.body(body).map_err(|error| self.not_a_host(&error))?;
+            let request = self.agent.configure_request(request);
+            self.agent.run(request.timeout_recv_body(wait).build())
+        };
+        let answer = sent.map_err(|error| self.failed(error))?;
+        if answer.status().is_success() { Ok(answer) } else { Err(self.refused(answer)) }
+    }
+
+    fn read<T: DeserializeOwned>(&self, mut answer: Response<Body>) -> Result<T, ClientError> {
+        let body = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
+        let body = body.map_err(|error| self.failed(error))?;
+        serde_json::from_slice(&body).map_err(|error| self.not_a_host(&error))
+    }
+
+    fn refused(&self, mut answer: Response<Body>) -> ClientError {
+        let code = answer.status().as_u16();
+        let body = answer.body_mut().with_config().limit(64 * 1024).read_to_vec();
+        let body: Option<ErrorBody> = body.ok().and_then(|body| serde_json::from_slice(&body).ok());
+        match body {
+            Some(body) if body.message.is_empty() => {
+                ClientError::Refused { code, message: body.error }
+            }
+            Some(body) => ClientError::Refused { code, message: body.message },
+            None => self.not_a_host(&format!("it answered {code} without a message")),
+        }
+    }
+
+    fn not_a_host(&self, reason: &impl ToString) -> ClientError {
+        ClientError::NotAHost { url: self.settings.host.to_string(), reason: reason.to_string() }
+    }
+
+    fn failed(&self, error: ureq::Error) -> ClientError {
+        let url = self.settings.host.to_string();
+        match error {
+            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+                ClientError::Unreachable { url, reason: "it does not take the connection".into() }
+            }
+            ureq::Error::Timeout(timeout) => {
+                ClientError::TimedOut { url, waited: timeout.to_string() }
+            }
+            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                ClientError::Unreachable { url, reason: "connection refused".into() }
+            }
+            ureq::Error::Protocol(error) => self.not_a_host(&error),
+            other => ClientError::Unreachable { url, reason: other.to_string() },
+        }
+    }
+}
+
+fn program_path(id: &str, rest: &str) -> String {
+    let id = percent_encoded(id);
+    if rest.is_empty() { format!("/programs/{id}") } else { format!("/programs/{id}/{rest}") }
+}
+
+fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_into_a_path_stays_one_segment() {
+        assert_eq!(program_path("a/../b?x#y z", "logs"), "/programs/a%2F..%2Fb%3Fx%23y%20z/logs");
+    }
+}

@@ -1,0 +1,177 @@
+//! What commands say, and where: data on standard output, everything else on standard error.
+//!
+//! Nothing else in the crate writes to either.
+
+mod exit;
+mod failure;
+pub mod table;
+pub mod text;
+pub mod time;
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+pub use self::exit::Exit;
+pub use self::failure::Failure;
+
+/// How much and in which form to speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Data as JSON.
+    pub json: bool,
+    /// Nothing but data and errors.
+    pub quiet: bool,
+    /// More about what is being done.
+    pub verbose: bool,
+}
+
+/// The two streams of a command.
+pub struct Output {
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    style: Style,
+    terminals: Terminals,
+    // Whether a status line stands on the last line of the terminal, to be written over.
+    status_shown: bool,
+}
+
+// Which streams are terminals, and whether colours are wanted there.
+#[derive(Clone, Copy, Default)]
+struct Terminals {
+    out: bool,
+    err: bool,
+    colour: bool,
+}
+
+const RED: &str = "\x1b[1;31m";
+const YELLOW: &str = "\x1b[33m";
+const GREEN: &str = "\x1b[32m";
+const DIM: &str = "\x1b[2m";
+const RESET: &str = "\x1b[0m";
+
+// Longer status lines would wrap, and could then not be written over.
+const STATUS_WIDTH: usize = 78;
+
+impl Output {
+    /// Standard output and error of the process. `no_colour` is whether `NO_COLOR` is set.
+    pub fn standard(style: Style, no_colour: bool) -> Self {
+        let (out, err) = (io::stdout(), io::stderr());
+        let (out_is, err_is) = (out.is_terminal(), err.is_terminal());
+        let terminals = Terminals { out: out_is, err: err_is, colour: err_is && !no_colour };
+        Self { terminals, ..Self::to(Box::new(out), Box::new(err), style) }
+    }
+
+    /// Two streams that are no terminals, for tests.
+    pub fn to(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, style: Style) -> Self {
+        Self { out, err, style, terminals: Terminals::default(), status_shown: false }
+    }
+
+    /// How much and in which form to speak.
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
+    /// Whether data goes to a terminal, which obeys escape sequences.
+    pub fn out_is_terminal(&self) -> bool {
+        self.terminals.out
+    }
+
+    /// Prints data as it is.
+    ///
+    /// # Errors
+    /// As writing does; a reader that went away is [`io::ErrorKind::BrokenPipe`].
+    pub fn data(&mut self, data: impl AsRef<[u8]>) -> io::Result<()> {
+        self.clear_status()?;
+        self.out.write_all(data.as_ref())?;
+        self.out.flush()
+    }
+
+    /// Prints one JSON document and a line end.
+    ///
+    /// # Errors
+    /// As [`Output::data`].
+    pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(value)?;
+        text.push(b'\n');
+        self.data(text)
+    }
+
+    /// Says something to the person, unless quiet. Failing to is not worth failing for.
+    pub fn say(&mut self, words: impl AsRef<str>) {
+        if !self.style.quiet {
+            self.words(words.as_ref(), "");
+        }
+    }
+
+    /// Says something only the curious want to know.
+    pub fn detail(&mut self, words: impl AsRef<str>) {
+        if self.style.verbose {
+            self.words(words.as_ref(), DIM);
+        }
+    }
+
+    /// Warns, even when quiet.
+    pub fn warn(&mut self, words: impl AsRef<str>) {
+        let label = self.painted("warning:", YELLOW);
+        self.words(&format!("{label} {}", text::lines(words.as_ref())), "");
+    }
+
+    /// Says why the command failed, and what to do.
+    pub fn failure(&mut self, failure: &Failure) {
+        if failure.what().is_empty() {
+            return;
+        }
+        let label = self.painted("error:", RED);
+        self.words(&format!("{label} {}", text::lines(&failure.to_string())), "");
+    }
+
+    /// A line of a log that belongs to the progress of the command, not to its data.
+    pub fn progress_line(&mut self, line: &str) {
+        if !self.style.quiet {
+            self.words(&text::lines(line), DIM);
+        }
+    }
+
+    /// Shows what is going on at the moment. On a terminal one line that is written over; elsewhere
+    /// nothing, since each would be one more line.
+    pub fn status(&mut self, words: &str) {
+        if self.terminals.err && !self.style.quiet {
+            let line: String = text::one_line(words).chars().take(STATUS_WIDTH).collect();
+            let _ = write!(self.err, "\r\x1b[2K{line}");
+            let _ = self.err.flush();
+            self.status_shown = true;
+        }
+    }
+
+    /// Whether [`Output::status`] shows anything.
+    pub fn shows_status(&self) -> bool {
+        self.terminals.err && !self.style.quiet
+    }
+
+    /// `text` in green where colours are wanted: for words that [`Output::say`] is given.
+    pub fn good(&self, text: &str) -> String {
+        self.painted(text, GREEN)
+    }
+
+    fn painted(&self, text: &str, colour: &str) -> String {
+        if self.terminals.colour { format!("{colour}{text}{RESET}") } else { text.to_owned() }
+    }
+
+    // Words on standard error: when even that fails there is nobody left to tell.
+    fn words(&mut self, words: &str, colour: &str) {
+        let _ = self.clear_status();
+        let words = if colour.is_empty() { words.to_owned() } else { self.painted(words, colour) };
+        let _ = writeln!(self.err, "{words}");
+        let _ = self.err.flush();
+    }
+
+    fn clear_status(&mut self) -> io::Result<()> {
+        if self.status_shown {
+            self.status_shown = false;
+            write!(self.err, "\r\x1b[2K")?;
+            self.err.flush()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! The bodies of the host API, as both its ends see them.
+//!
+//! The host writes these types and the client reads them, so a renamed field cannot go unnoticed
+//! on one side. What the client reads is lenient (unknown fields are skipped, later ones default),
+//! so that an older `hersh` can talk to a newer host; what the host reads is strict.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::{LimitsRequest, NetworkMode};
+use crate::program::RestartMode;
+
+/// The body of `POST /programs`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateProgram {
+    /// Who the program belongs to.
+    pub user_id: String,
+    /// The text of the Dockerfile.
+    pub dockerfile: String,
+    /// Text files of the build context, by their name relative to it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub src_files: BTreeMap<String, String>,
+    /// Files that are not UTF-8, as base64.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub src_files_base64: BTreeMap<String, String>,
+    /// The names, among both maps above, of the files to be written with the executable bit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub executable: Vec<String>,
+    /// The name people use; the host makes one up where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Environment of the program.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// What the program may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitsRequest>,
+    /// What to do when it ends by itself.
+    #[serde(default)]
+    pub restart: RestartMode,
+    /// How it reaches and is reached.
+    #[serde(default)]
+    pub network: NetworkMode,
+}
+
+/// The answer to `POST /programs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// The new program.
+    pub program_id: String,
+    /// Its build.
+    pub build_id: String,
+    /// Its state, `Created`.
+    pub state: String,
+    /// Where its WatcherAPI will be published.
+    pub proxy_url: String,
+    /// When, RFC 3339.
+    pub created_at: String,
+    /// The name it was given.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// One program, as `GET /programs/{id}` tells it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProgramBody {
+    /// Its id.
+    pub program_id: String,
+    /// Its build.
+    pub build_id: String,
+    /// Its owner.
+    pub user_id: String,
+    /// Its state.
+    pub state: String,
+    /// The image, empty before the first build.
+    #[serde(default)]
+    pub image_id: String,
+    /// The container, empty while there is none.
+    #[serde(default)]
+    pub container_id: String,
+    /// Where its WatcherAPI is published.
+    #[serde(default)]
+    pub proxy_url: String,
+    /// Why it is in `Error`, else empty.
+    #[serde(default)]
+    pub error_msg: String,
+    /// RFC 3339.
+    #[serde(default)]
+    pub created_at: String,
+    /// RFC 3339.
+    #[serde(default)]
+    pub updated_at: String,
+    /// The name its owner gave it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The state its owner asked for.
+    #[serde(default)]
+    pub desired: String,
+    /// How often a build or start was tried.
+    #[serde(default)]
+    pub attempt: u64,
+    /// How often the restart policy brought it back.
+    #[serde(default)]
+    pub restarts: u64,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: serde_json::Value,
+}
+
+impl ProgramBody {
+    /// What people call it: its name, or its id where it has none.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.program_id)
+    }
+}
+
+/// The answer to `GET /programs`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProgramsBody {
+    /// The programs of this page, in the order of their ids.
+    pub programs: Vec<ProgramBody>,
+    /// How many are in `programs`.
+    pub count: usize,
+    /// Where the next page begins; missing on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// The answer to start, stop, restart and delete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionBody {
+    /// The program.
+    pub program_id: String,
+    /// Where it is going.
+    pub state: String,
+    /// The same in words.
+    pub message: String,
+}
+
+/// The answer to `GET /programs/{id}/logs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogsBody {
+    /// The program.
+    pub program_id: String,
+    /// The container the lines come from.
+    #[serde(default)]
+    pub container_id: String,
+    /// The lines.
+    pub logs: String,
+    /// When, RFC 3339.
+    #[serde(default)]
+    pub timestamp: String,
+}
+
+/// Every error of the host API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// The name of the status, as `Not Found`.
+    pub error: String,
+    /// The status.
+    #[serde(default)]
+    pub code: u16,
+    /// What happened, to what, and what to do.
+    #[serde(default)]
+    pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_field_is_named() {
+        let body = r#"{"user_id":"a","dockerfile":"FROM scratch","colour":"red"}"#;
+        let error = serde_json::from_str::<CreateProgram>(body).unwrap_err();
+        assert!(error.to_string().contains("unknown field `colour`"), "{error}");
+    }
+
+    #[test]
+    fn a_newer_host_may_say_more() {
+        let body = r#"{"program_id":"p","build_id":"b","user_id":"u","state":"Ready","new":1}"#;
+        let program: ProgramBody = serde_json::from_str(body).unwrap();
+        assert_eq!(program.state, "Ready");
+        assert_eq!(program.label(), "p");
+    }
+}
