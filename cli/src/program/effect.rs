@@ -1,4 +1,5 @@
 //! What has to be done about a program.
+use super::event::Event;
 use super::state::{Attempt, ContainerId, ImageId};
 
 /// Something to do outside the domain. Effects of one program are carried out one after another,
@@ -67,6 +68,39 @@ impl Effect {
             Self::CancelAttempt { .. } => "CancelAttempt",
             Self::ScheduleRestart { .. } => "ScheduleRestart",
             Self::RemoveProgram { .. } => "RemoveProgram",
+        }
+    }
+
+    /// The start that this effect belongs to, if it is cut short when that start is given up.
+    pub(super) fn gives_up_with(&self) -> Option<Attempt> {
+        match self {
+            Self::EnsureProgramFolders { attempt }
+            | Self::BuildRuntime { attempt }
+            | Self::StartRuntime { attempt, .. } => Some(*attempt),
+            _ => None,
+        }
+    }
+
+    /// The result that says this effect could not be carried out; none where there is no result.
+    pub fn failed(&self, words: String) -> Option<Event> {
+        match self {
+            Self::EnsureProgramFolders { attempt } => {
+                Some(Event::FoldersEnsured { attempt: *attempt, error: Some(words) })
+            }
+            Self::BuildRuntime { attempt } => {
+                Some(Event::BuildFinished { attempt: *attempt, outcome: Err(words) })
+            }
+            Self::StartRuntime { attempt, .. } => {
+                Some(Event::StartFailed { attempt: *attempt, reason: words })
+            }
+            Self::StopRuntime { container_id } => {
+                Some(Event::StopFinished { container_id: container_id.clone(), error: Some(words) })
+            }
+            Self::RemoveProgram { .. } => Some(Event::RemoveFinished { error: Some(words) }),
+            // The next check asks for the status again; the others have no result.
+            Self::FetchRuntimeStatus { .. }
+            | Self::CancelAttempt { .. }
+            | Self::ScheduleRestart { .. } => None,
         }
     }
 }

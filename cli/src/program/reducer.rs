@@ -211,6 +211,11 @@ impl Step {
         if !self.p.containers().any(|known| known == container) {
             return Answer::Stale;
         }
+        let current = self.p.container_id.as_ref() == Some(container);
+        if self.p.state == State::Ready && current {
+            // Nobody asked for this; what became of the container is looked at, not assumed.
+            return self.check();
+        }
         if error.is_none() {
             self.forget(container);
         }
