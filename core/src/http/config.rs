@@ -56,8 +56,9 @@ pub struct GateConfig {
     /// Names, besides IP addresses and `localhost`, under which clients may address this server.
     /// A browser that was tricked into resolving a foreign name to this machine is refused by it.
     pub allowed_hosts: Vec<String>,
-    /// Whether `POST`, `PUT` and `PATCH` must carry `Content-Type: application/json`, which a
-    /// foreign web page cannot send without asking first. Default true.
+    /// Whether `POST`, `PUT` and `PATCH` must carry a body, and `Content-Type: application/json`,
+    /// which a foreign web page cannot send without asking first. Default true; a handler of a
+    /// gate without it keeps foreign pages out by itself, by their `Origin`.
     pub json_only: bool,
 }
 

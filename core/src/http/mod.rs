@@ -37,8 +37,8 @@
 //!
 //! # Rules for requests
 //!
-//! `Host` must be an IP address, `localhost` or a configured name (403), `POST`, `PUT` and `PATCH`
-//! need a length or chunks (411) and, unless that is switched off, `Content-Type:
+//! `Host` must be an IP address, `localhost` or a configured name (403). Unless that is switched
+//! off, `POST`, `PUT` and `PATCH` need a length or chunks (411) and `Content-Type:
 //! application/json` (415), so that a web page cannot make a browser steer a watcher. The gate
 //! adds no CORS header. Answers that the gate itself gives are JSON: `{"error":"…"}`.
 

@@ -14,11 +14,11 @@ pub(super) fn admit(head: &Head, config: &GateConfig) -> Result<(), Refusal> {
         return Err(Refusal::new(501, "this method is not known here"));
     }
     admit_host(head, &config.allowed_hosts)?;
-    if matches!(head.method, Method::Post | Method::Put | Method::Patch) {
+    if config.json_only && matches!(head.method, Method::Post | Method::Put | Method::Patch) {
         if head.framing == Framing::None {
             return Err(Refusal::new(411, "Content-Length is required"));
         }
-        if config.json_only && !is_json(head)? {
+        if !is_json(head)? {
             return Err(Refusal::new(415, "Content-Type must be application/json"));
         }
     }
@@ -132,6 +132,14 @@ mod tests {
         let json = "Content-Type: Application/JSON; charset=utf-8";
         assert_eq!(status(&format!("{post}\nContent-Length: 2\n{json}")), None);
         assert_eq!(status(&format!("{post}\nTransfer-Encoding: chunked\n{json}")), None);
+    }
+
+    #[test]
+    fn a_gate_that_takes_more_than_json_takes_posts_that_say_nothing() {
+        let config = GateConfig { json_only: false, ..GateConfig::default() };
+        let raw = b"POST /programs/a/start HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
+        let head = Head::parse(raw).expect("the head is well formed");
+        assert!(admit(&head, &config).is_ok());
     }
 
     #[test]
