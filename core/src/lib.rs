@@ -1,4 +1,57 @@
-//! hersh: reactive watchers.
+//! Reactive watchers: a *managed function* that runs again whenever a message arrives, a polled
+//! value changes, a channel delivers an event or a timer fires; never twice at once, always in a
+//! deterministic order, and open to inspection while it runs.
+//!
+//! ```
+//! use std::time::Duration;
+//! use hersh::{ManagedError, Watcher};
+//!
+//! let watcher = Watcher::builder().name("counter").build()?;
+//! watcher.manage("count", |message, ctx| {
+//!     let tick = ctx.watch_tick("tick", Duration::from_secs(1))?;
+//!     if tick.triggered() {
+//!         ctx.update_value("ticks", |ticks: Option<u64>| Ok(ticks.unwrap_or(0) + 1))?;
+//!     }
+//!     match message.map(|message| message.content()) {
+//!         Some("stop") => Err(ManagedError::stop("the user asked")),
+//!         _ => Ok(()),
+//!     }
+//! })?;
+//! watcher.start()?;
+//! watcher.send_message("stop")?;
+//! watcher.wait(None);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where things are
+//! - [`Watcher`], [`Context`] and their companions: what a program uses.
+//! - [`sim`]: the same watcher under a virtual clock, to test a program without waiting.
+//! - [`http`]: the connection gate, which serves the WatcherAPI.
+//!
+//! Inside, one pure reducer (`brain`) is driven by two bodies: threads (`runtime`) and the
+//! simulation (`sim`).
+//!
+//! # Threads
+//! Everything here is synchronous; no async runtime is linked. A running watcher has one thread
+//! that runs its managed function, one that keeps time, and as many as slow polls need.
 
+mod brain;
+mod drive;
 #[cfg(feature = "api")]
 pub mod http;
+mod observe;
+mod runtime;
+#[cfg(feature = "sim")]
+pub mod sim;
+mod watcher;
+
+pub use brain::{
+    Cause, Change, Counters, Data, Ending, Message, RecoveryPolicy, State, StateFault, Time,
+    Transition, Trigger, Value, WatchKind,
+};
+pub use observe::{LogEntry, LogKind, MemoEntry, QueueDepths, Stats, UnknownLogKind, WatchedEntry};
+pub use watcher::{
+    Builder, CancelToken, Config, ConfigError, Context, ManagedError, MemoError, SendError,
+    StartError, StopError, StopOptions, StopReport, Tick, ValueError, WatchError, Watched, Watcher,
+    WeakWatcher,
+};

@@ -3,3 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod gate;
+#[cfg(feature = "sim")]
+mod lifecycle;
+mod threads;
+#[cfg(feature = "sim")]
+mod watching;

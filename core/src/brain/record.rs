@@ -1,0 +1,113 @@
+//! What the brain wants remembered: facts, small, without copies of values.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::state::State;
+
+/// Something that happened, as the brain saw it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Record {
+    /// The state changed.
+    Transition(Transition),
+    /// An execution begins.
+    Began { execution: u64, attempt: u32, cause: Cause },
+    /// An execution ended.
+    Ended { execution: u64, ending: Ending, took: Duration, timed_out: bool },
+    /// An execution is past its deadline.
+    TimedOut { execution: u64 },
+    /// A poll failed, or a source closed.
+    WatchError { name: Arc<str>, error: Arc<str> },
+    /// An event that its state does not know; nothing changed.
+    Fault(StateFault),
+}
+
+/// One change of state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why a state changed or an execution began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// `start()`.
+    Start,
+    /// The message with this id.
+    Message(u64),
+    /// These watched variables.
+    Vars(Arc<[Arc<str>]>),
+    /// The managed function returned.
+    Returned,
+    /// The managed function returned a normal error.
+    Failed,
+    /// A Stop error, `stop()` or the parent, with the reason given.
+    Stop(Arc<str>),
+    /// A Kill error or `kill()`, with the reason given.
+    Kill(Arc<str>),
+    /// A Crash error or a panic, with its words.
+    Crash(Arc<str>),
+    /// This retry of a crashed execution.
+    Retry(u32),
+    /// The function or its cleanup did not return in time while stopping.
+    StopTimeout,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start => f.write_str("start"),
+            Self::Message(id) => write!(f, "message {id}"),
+            Self::Vars(names) => write!(f, "variables {}", names.join(", ")),
+            Self::Returned => f.write_str("returned"),
+            Self::Failed => f.write_str("returned an error"),
+            Self::Stop(reason) => write!(f, "stop: {reason}"),
+            Self::Kill(reason) => write!(f, "kill: {reason}"),
+            Self::Crash(reason) => write!(f, "crash: {reason}"),
+            Self::Retry(retry) => write!(f, "retry {retry}"),
+            Self::StopTimeout => f.write_str("did not end within the stop timeout"),
+        }
+    }
+}
+
+/// How an execution ended, with the words of its error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// Ok.
+    Done,
+    /// A normal error.
+    Failed(Arc<str>),
+    /// A Stop error.
+    Stop(Arc<str>),
+    /// A Kill error.
+    Kill(Arc<str>),
+    /// A Crash error.
+    Crash(Arc<str>),
+    /// A panic.
+    Panicked(Arc<str>),
+}
+
+/// An event that the table of states does not allow. It changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateFault {
+    /// The state in which it came.
+    pub state: State,
+    /// What came.
+    pub event: &'static str,
+}
+
+impl fmt::Display for StateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not possible in state {}", self.event, self.state)
+    }
+}
+
+impl std::error::Error for StateFault {}

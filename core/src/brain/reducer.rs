@@ -1,0 +1,546 @@
+//! The reducer: every state, every event, one table.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::counters::Counters;
+use super::effect::{Effect, Execution, Trigger};
+use super::event::{Declaration, Event, Input, Outcome, StopRequest};
+use super::message::Message;
+use super::record::{Cause, Ending, Record, StateFault, Transition};
+use super::recovery::RecoveryPolicy;
+use super::rng::Rng;
+use super::state::State;
+use super::time::Time;
+use super::vars::{Taken, VarId, Vars};
+
+/// The part of the configuration that decides transitions.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    pub(crate) execution_timeout: Duration,
+    pub(crate) stop_timeout: Duration,
+    pub(crate) recovery: RecoveryPolicy,
+}
+
+/// The execution under way.
+#[derive(Clone, Debug)]
+struct Current {
+    execution: Execution,
+    timed_out: bool,
+}
+
+/// A crashed execution that waits to run again.
+#[derive(Clone, Debug)]
+struct Retry {
+    execution: Execution,
+    due: Time,
+    during: State,
+}
+
+/// The end has been asked for; it comes when nothing runs and the cleanup is done.
+#[derive(Clone, Debug)]
+struct Closing {
+    to: State,
+    cause: Cause,
+    drain: bool,
+    deadline: Time,
+    cleaning: bool,
+}
+
+/// The state of a watcher and the one function that changes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Brain {
+    policy: Policy,
+    state: State,
+    session: u64,
+    queue: VecDeque<Arc<Message>>,
+    unserved: Vec<Arc<Message>>,
+    vars: Vars,
+    current: Option<Current>,
+    retry: Option<Retry>,
+    closing: Option<Closing>,
+    expires: Option<Time>,
+    stop_timed_out: bool,
+    crashes_in_row: u32,
+    counters: Counters,
+    rng: Rng,
+}
+
+type Reduced = Result<(), StateFault>;
+
+impl Brain {
+    pub(crate) fn new(policy: Policy, seed: u64) -> Self {
+        Self {
+            policy,
+            state: State::NotRun,
+            session: 0,
+            queue: VecDeque::new(),
+            unserved: Vec::new(),
+            vars: Vars::default(),
+            current: None,
+            retry: None,
+            closing: None,
+            expires: None,
+            stop_timed_out: false,
+            crashes_in_row: 0,
+            counters: Counters::default(),
+            rng: Rng::new(seed),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    /// Counts the calls of `start()` that were obeyed.
+    pub(crate) fn session(&self) -> u64 {
+        self.session
+    }
+
+    pub(crate) fn vars(&self) -> &Vars {
+        &self.vars
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Messages that wait in the brain; the body may hold more.
+    #[cfg(test)]
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Messages that were accepted and that the ended session did not serve, oldest first.
+    pub(crate) fn unserved(&self) -> &[Arc<Message>] {
+        &self.unserved
+    }
+
+    /// Whether the session ended because its function or cleanup did not return in time.
+    pub(crate) fn stop_timed_out(&self) -> bool {
+        self.stop_timed_out
+    }
+
+    /// Whether `Serve` would take a variable's update next if one were pending: what a body asks
+    /// before it takes a value out of a flow, so that back-pressure reaches the sender.
+    pub(crate) fn wants_vars(&self) -> bool {
+        self.state == State::Ready
+            && self.current.is_none()
+            && self.closing.is_none()
+            && self.queue.is_empty()
+    }
+
+    /// The next moment at which `Elapsed` or `Serve` would do something by time alone.
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        let execution = self
+            .current
+            .as_ref()
+            .filter(|current| !current.timed_out)
+            .map(|c| c.execution.deadline);
+        let closing = self.closing.as_ref().filter(|_| self.is_busy()).map(|c| c.deadline);
+        let retry = self.retry.as_ref().map(|retry| retry.due);
+        let expires = self.expires.filter(|_| self.closing.is_none());
+        if !self.state.is_live() {
+            return None;
+        }
+        [execution, closing, retry, expires].into_iter().flatten().min()
+    }
+
+    /// Takes one event. What it asks for is appended to `out`.
+    ///
+    /// # Errors
+    /// When the state does not know the event; the fault is recorded and nothing else changes.
+    pub(crate) fn reduce(&mut self, event: Event, now: Time, out: &mut Vec<Effect>) -> Reduced {
+        let name = event.name();
+        let reduced = match event {
+            Event::Start { expires } => self.start(expires, out),
+            Event::Message(message) => self.message(message),
+            Event::Watch(declared) => self.watch(declared, out),
+            Event::Unwatch(id) => self.unwatch(id, out),
+            Event::Var(id, input) => {
+                self.news(id, input, out);
+                Ok(())
+            }
+            Event::Skipped(id, ticks) => {
+                self.counters.skipped_ticks += self.vars.skip(id, ticks);
+                Ok(())
+            }
+            Event::Serve => {
+                self.serve(now, out);
+                Ok(())
+            }
+            Event::Returned { execution, outcome } => self.returned(execution, outcome, now, out),
+            Event::CleanedUp { problem } => self.cleaned_up(problem, out),
+            Event::Stop(request) => self.stop(request, now, out),
+            Event::Kill { reason } => self.kill(Cause::Kill(reason), out),
+            Event::Elapsed => {
+                self.elapsed(now, out);
+                Ok(())
+            }
+        };
+        reduced.map_err(|()| {
+            let fault = StateFault { state: self.state, event: name };
+            self.counters.state_faults += 1;
+            out.push(Effect::Record(Record::Fault(fault.clone())));
+            fault
+        })
+    }
+
+    fn live(&self) -> Result<(), ()> {
+        if self.state.is_live() { Ok(()) } else { Err(()) }
+    }
+
+    fn transition(&mut self, to: State, cause: Cause, out: &mut Vec<Effect>) {
+        let from = std::mem::replace(&mut self.state, to);
+        out.push(Effect::Record(Record::Transition(Transition { from, to, cause })));
+    }
+
+    fn start(&mut self, expires: Option<Time>, out: &mut Vec<Effect>) -> Result<(), ()> {
+        if !matches!(self.state, State::NotRun | State::Stopped) {
+            return Err(());
+        }
+        debug_assert!(self.current.is_none() && self.closing.is_none() && self.retry.is_none());
+        self.session += 1;
+        self.expires = expires;
+        self.stop_timed_out = false;
+        self.queue.clear();
+        self.unserved.clear();
+        self.vars = self.vars.renewed();
+        self.crashes_in_row = 0;
+        self.counters = Counters::default();
+        self.transition(State::InitRun, Cause::Start, out);
+        Ok(())
+    }
+
+    /// A message accepted before the end but fed after it is kept as unserved, not lost.
+    fn message(&mut self, message: Arc<Message>) -> Result<(), ()> {
+        match self.state {
+            State::NotRun => return Err(()),
+            state if state.is_terminal() => self.unserved.push(message),
+            _ => self.queue.push_back(message),
+        }
+        Ok(())
+    }
+
+    /// Only a running function can watch, and only while its session lasts.
+    fn watch(&mut self, declared: Declaration, out: &mut Vec<Effect>) -> Result<(), ()> {
+        if self.current.is_none() {
+            return Err(());
+        }
+        self.live()?;
+        let id = self.vars.register(declared).ok_or(())?;
+        out.push(Effect::Watch(id));
+        Ok(())
+    }
+
+    fn unwatch(&mut self, id: VarId, out: &mut Vec<Effect>) -> Result<(), ()> {
+        if !self.vars.remove(id) {
+            return Err(());
+        }
+        out.push(Effect::Unwatch(id));
+        Ok(())
+    }
+
+    /// News of a variable that is no longer watched came too late to matter: not a fault.
+    fn news(&mut self, id: VarId, input: Input, out: &mut Vec<Effect>) {
+        let polled = !matches!(input, Input::Closed);
+        if let Taken::Failed(name, error) = self.vars.take(id, input) {
+            self.counters.watch_errors += u64::from(polled);
+            out.push(Effect::Record(Record::WatchError { name, error }));
+        }
+    }
+
+    /// Begins the next piece of work: an ending first, then retries, messages, variables.
+    fn serve(&mut self, now: Time, out: &mut Vec<Effect>) {
+        if !self.state.is_live() || self.is_busy() {
+            return;
+        }
+        if self.closing.as_ref().is_some_and(|closing| !self.drains(closing, now)) {
+            return self.clean_up(now, out);
+        }
+        match self.state {
+            State::InitRun => self.begin(fresh(Trigger::Init, None), Cause::Start, now, out),
+            State::Ready => self.serve_signals(now, out),
+            _ => self.serve_retry(now, out),
+        }
+    }
+
+    fn serve_signals(&mut self, now: Time, out: &mut Vec<Effect>) {
+        let (execution, cause) = if let Some(message) = self.queue.pop_front() {
+            let cause = Cause::Message(message.id());
+            (fresh(Trigger::Message, Some(message)), cause)
+        } else if self.vars.pending() > 0 {
+            let changes = self.vars.apply();
+            let names = changes.iter().map(|change| Arc::clone(&change.name)).collect();
+            (fresh(Trigger::Vars(changes), None), Cause::Vars(names))
+        } else {
+            return;
+        };
+        self.transition(State::Running, cause.clone(), out);
+        self.begin(execution, cause, now, out);
+    }
+
+    fn serve_retry(&mut self, now: Time, out: &mut Vec<Effect>) {
+        if let Some(retry) = self.retry.take_if(|retry| retry.due <= now) {
+            self.counters.retries += 1;
+            let cause = Cause::Retry(retry.execution.attempt);
+            let attempt = retry.execution.attempt + 1;
+            self.transition(retry.during, cause.clone(), out);
+            self.begin(Execution { attempt, ..retry.execution }, cause, now, out);
+        }
+    }
+
+    /// A drain goes on while messages are left, the function can serve them, and time remains.
+    fn drains(&self, closing: &Closing, now: Time) -> bool {
+        closing.drain
+            && now < closing.deadline
+            && match self.state {
+                State::InitRun => true,
+                State::Ready => !self.queue.is_empty(),
+                _ => false,
+            }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.current.is_some() || self.closing.as_ref().is_some_and(|closing| closing.cleaning)
+    }
+
+    fn begin(&mut self, execution: Execution, cause: Cause, now: Time, out: &mut Vec<Effect>) {
+        debug_assert!(self.current.is_none(), "never two executions at once");
+        self.counters.executions += 1;
+        let execution = Execution {
+            number: self.counters.executions,
+            started: now,
+            deadline: now + self.policy.execution_timeout,
+            ..execution
+        };
+        out.push(Effect::Record(Record::Began {
+            execution: execution.number,
+            attempt: execution.attempt,
+            cause,
+        }));
+        self.current = Some(Current { execution: execution.clone(), timed_out: false });
+        out.push(Effect::Execute(execution));
+    }
+
+    fn clean_up(&mut self, now: Time, out: &mut Vec<Effect>) {
+        if let Some(closing) = &mut self.closing {
+            closing.cleaning = true;
+            closing.deadline = now + self.policy.stop_timeout;
+            out.push(Effect::CleanUp);
+        }
+    }
+
+    fn returned(
+        &mut self,
+        number: u64,
+        outcome: Outcome,
+        now: Time,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), ()> {
+        let Some(current) = self.current.take_if(|current| current.execution.number == number)
+        else {
+            return Err(());
+        };
+        let Current { execution, mut timed_out } = current;
+        if !timed_out && now >= execution.deadline {
+            timed_out = true;
+            self.counters.timeouts += 1;
+        }
+        let ending = Ending::from(outcome);
+        self.count(&ending);
+        let took = now - execution.started;
+        out.push(Effect::Record(Record::Ended {
+            execution: number,
+            ending: ending.clone(),
+            took,
+            timed_out,
+        }));
+        if self.state.is_live() {
+            self.conclude(execution, ending, now, out);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, ending: &Ending) {
+        match ending {
+            Ending::Done => self.crashes_in_row = 0,
+            Ending::Failed(_) => self.counters.errors += 1,
+            Ending::Crash(_) | Ending::Panicked(_) => {
+                self.counters.crashes += 1;
+                self.crashes_in_row = self.crashes_in_row.saturating_add(1);
+            }
+            Ending::Stop(_) | Ending::Kill(_) => {}
+        }
+        if let Some(words) = ending.words() {
+            self.counters.last_error = Some(words);
+        }
+    }
+
+    /// What the end of an execution means for the state.
+    fn conclude(&mut self, execution: Execution, ending: Ending, now: Time, out: &mut Vec<Effect>) {
+        let drains = self.closing.as_ref().is_none_or(|closing| closing.drain);
+        match ending {
+            Ending::Kill(reason) => {
+                // A live state always allows a kill.
+                let _ = self.kill(Cause::Kill(reason), out);
+            }
+            Ending::Done if drains => self.transition(State::Ready, Cause::Returned, out),
+            Ending::Failed(_) if drains => self.transition(State::Ready, Cause::Failed, out),
+            Ending::Stop(reason) => self.close(State::Stopped, Cause::Stop(reason), now, out),
+            Ending::Crash(words) | Ending::Panicked(words) if self.closing.is_none() => {
+                self.crash(execution, words, now, out);
+            }
+            // Stopping: `Serve` comes next and cleans up.
+            _ => {
+                if let Some(closing) = &mut self.closing {
+                    closing.drain = false;
+                }
+            }
+        }
+    }
+
+    fn crash(&mut self, execution: Execution, words: Arc<str>, now: Time, out: &mut Vec<Effect>) {
+        match self.policy.recovery.delay(self.crashes_in_row, &mut self.rng) {
+            Some(delay) => {
+                let during = self.state;
+                self.transition(State::Crashed, Cause::Crash(Arc::clone(&words)), out);
+                self.transition(State::WaitRecover, Cause::Crash(words), out);
+                self.retry = Some(Retry { execution, due: now + delay, during });
+            }
+            None => self.close(State::Crashed, Cause::Crash(words), now, out),
+        }
+    }
+
+    fn close(&mut self, to: State, cause: Cause, now: Time, out: &mut Vec<Effect>) {
+        if let Some(closing) = &mut self.closing {
+            closing.drain = false;
+            return;
+        }
+        let deadline = now + self.policy.stop_timeout;
+        self.closing = Some(Closing { to, cause, drain: false, deadline, cleaning: false });
+        out.push(Effect::Close);
+    }
+
+    fn stop(&mut self, request: StopRequest, now: Time, out: &mut Vec<Effect>) -> Result<(), ()> {
+        self.live()?;
+        let deadline = now + request.timeout;
+        if let Some(closing) = &mut self.closing {
+            // Asked again: the more urgent wish counts.
+            closing.drain &= request.drain;
+            if !closing.cleaning {
+                closing.deadline = closing.deadline.min(deadline);
+            }
+        } else {
+            self.closing = Some(Closing {
+                to: State::Stopped,
+                cause: Cause::Stop(request.reason),
+                drain: request.drain,
+                deadline,
+                cleaning: false,
+            });
+            out.push(Effect::Close);
+        }
+        if !request.drain
+            && let Some(current) = &self.current
+        {
+            out.push(Effect::Cancel { execution: current.execution.number });
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self, cause: Cause, out: &mut Vec<Effect>) -> Result<(), ()> {
+        self.live()?;
+        if let Some(current) = &self.current {
+            out.push(Effect::Cancel { execution: current.execution.number });
+        }
+        self.end(State::Killed, cause, out);
+        Ok(())
+    }
+
+    fn cleaned_up(&mut self, problem: Option<String>, out: &mut Vec<Effect>) -> Result<(), ()> {
+        if self.state.is_terminal() {
+            // The stop timeout passed while the cleanup ran: it was Killed meanwhile.
+            return Ok(());
+        }
+        let Some(closing) = self.closing.take_if(|closing| closing.cleaning) else {
+            return Err(());
+        };
+        if let Some(words) = problem {
+            self.counters.errors += 1;
+            self.counters.last_error = Some(Arc::from(words));
+        }
+        self.end(closing.to, closing.cause, out);
+        Ok(())
+    }
+
+    /// Enters a terminal state. What waited is kept as unserved, the crashed message first.
+    fn end(&mut self, to: State, cause: Cause, out: &mut Vec<Effect>) {
+        debug_assert!(to.is_terminal());
+        self.closing = None;
+        self.unserved.extend(self.retry.take().and_then(|retry| retry.execution.message));
+        self.unserved.extend(self.queue.drain(..));
+        self.transition(to, cause, out);
+        out.push(Effect::Close);
+        out.push(Effect::Over);
+    }
+
+    fn elapsed(&mut self, now: Time, out: &mut Vec<Effect>) {
+        if !self.state.is_live() {
+            return;
+        }
+        if let Some(current) = &mut self.current
+            && !current.timed_out
+            && now >= current.execution.deadline
+        {
+            current.timed_out = true;
+            self.counters.timeouts += 1;
+            let execution = current.execution.number;
+            out.push(Effect::Record(Record::TimedOut { execution }));
+            out.push(Effect::Cancel { execution });
+        }
+        if self.closing.is_none() && self.expires.is_some_and(|expires| now >= expires) {
+            let reason = Arc::from("the parent's time is over");
+            let timeout = self.policy.stop_timeout;
+            // A live state always allows a stop.
+            let _ = self.stop(StopRequest { reason, drain: false, timeout }, now, out);
+        }
+        if self.is_busy() && self.closing.as_ref().is_some_and(|closing| now >= closing.deadline) {
+            self.stop_timed_out = true;
+            // A live state always allows a kill.
+            let _ = self.kill(Cause::StopTimeout, out);
+        }
+    }
+}
+
+/// An execution whose number and times `begin` fills in.
+fn fresh(trigger: Trigger, message: Option<Arc<Message>>) -> Execution {
+    Execution { number: 0, attempt: 1, trigger, message, started: Time::ZERO, deadline: Time::ZERO }
+}
+
+impl From<Outcome> for Ending {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::Done,
+            Outcome::Failed(words) => Self::Failed(words.into()),
+            Outcome::Stop(words) => Self::Stop(words.into()),
+            Outcome::Kill(words) => Self::Kill(words.into()),
+            Outcome::Crash(words) => Self::Crash(words.into()),
+            Outcome::Panicked(words) => Self::Panicked(words.into()),
+        }
+    }
+}
+
+impl Ending {
+    /// The words of an error; a Stop error is a wish, not an error.
+    fn words(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Done | Self::Stop(_) => None,
+            Self::Failed(words)
+            | Self::Kill(words)
+            | Self::Crash(words)
+            | Self::Panicked(words) => Some(Arc::clone(words)),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Values that the brain carries without knowing their type.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What a watched variable or a context value may hold: anything that can be compared and that
+/// serde can write and read back.
+///
+/// Implemented for every type that qualifies; there is nothing to implement by hand. Values are
+/// read back from text when a journal is replayed or persisted values are restored.
+pub trait Data: Serialize + DeserializeOwned + PartialEq + Send + Sync + 'static {}
+
+impl<T> Data for T where T: Serialize + DeserializeOwned + PartialEq + Send + Sync + 'static {}
+
+/// A [`Data`] whose type has been forgotten.
+trait Erased: Any + Send + Sync {
+    fn same(&self, other: &dyn Any) -> bool;
+    fn type_name(&self) -> &'static str;
+    #[cfg(feature = "json")]
+    fn to_json(&self) -> Result<serde_json::Value, serde_json::Error>;
+}
+
+impl<T: Data> Erased for T {
+    fn same(&self, other: &dyn Any) -> bool {
+        other.downcast_ref::<T>().is_some_and(|other| self == other)
+    }
+
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<T>()
+    }
+
+    #[cfg(feature = "json")]
+    fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
+        serde_json::to_value(self)
+    }
+}
+
+/// A shared, immutable value of any [`Data`] type. Cloning it copies a pointer.
+#[derive(Clone)]
+pub struct Value(Arc<dyn Erased>);
+
+impl Value {
+    /// Wraps a value.
+    pub fn new<T: Data>(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+
+    /// The value, if it is of this type.
+    pub fn get<T: Data>(&self) -> Option<&T> {
+        let any: &dyn Any = &*self.0;
+        any.downcast_ref()
+    }
+
+    /// Whether both hold the same type and equal contents. Calls the type's own `PartialEq`.
+    pub fn same(&self, other: &Self) -> bool {
+        self.0.same(&*other.0)
+    }
+
+    /// The name of the type within.
+    pub fn type_name(&self) -> &'static str {
+        self.0.type_name()
+    }
+
+    /// The value as JSON.
+    ///
+    /// # Errors
+    /// When the type's `Serialize` fails, or a map in it has keys that are no strings.
+    #[cfg(feature = "json")]
+    pub fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
+        self.0.to_json()
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({})", self.type_name())
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        self.same(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Value;
+
+    #[test]
+    fn equal_contents_of_one_type_are_the_same() {
+        assert!(Value::new(3_u32).same(&Value::new(3_u32)));
+        assert!(!Value::new(3_u32).same(&Value::new(4_u32)));
+        assert!(!Value::new(3_u32).same(&Value::new(3_u64)));
+    }
+
+    #[test]
+    fn a_value_is_read_back_as_its_own_type_only() {
+        let value = Value::new(String::from("a"));
+        assert_eq!(value.get::<String>().map(String::as_str), Some("a"));
+        assert!(value.get::<u8>().is_none());
+    }
+}

@@ -1,0 +1,333 @@
+//! The cell: one watcher's brain, logs and stores, and the lock around them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::body::Body;
+use super::intake::Intake;
+use super::managed::{CleanupFn, ManagedFn, is_inside};
+use super::source::Source;
+use crate::brain::{
+    Brain, Declaration, Effect, Event, Execution, Input, Message, State, StateFault, StopRequest,
+    Time, VarId,
+};
+use crate::observe::Logs;
+use crate::watcher::{Config, Memos, Values};
+
+/// Locks, also after a panic: what these locks guard is changed only in whole steps.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Numbers the watchers of this process, to tell from which a thread calls.
+static WATCHERS: AtomicU64 = AtomicU64::new(1);
+
+/// What a watcher is built from.
+pub(crate) struct Parts {
+    pub(crate) id: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) config: Config,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) seed: u64,
+    pub(crate) body: Arc<dyn Body>,
+}
+
+/// Everything that one watcher's threads share.
+pub(crate) struct Cell {
+    pub(crate) id: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) config: Config,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) body: Arc<dyn Body>,
+    pub(crate) memos: Memos,
+    pub(crate) values: Values,
+    pub(crate) intake: Intake,
+    pub(super) managed: Mutex<Option<ManagedFn>>,
+    pub(super) cleanup: Mutex<Option<CleanupFn>>,
+    managed_name: Mutex<Arc<str>>,
+    pub(super) number: u64,
+    inner: Mutex<Inner>,
+    changed: Condvar,
+    /// A copy of the brain's state, readable without the lock.
+    state: AtomicU8,
+    /// Executions up to this number are cancelled.
+    cancelled: AtomicU64,
+}
+
+/// What the cell's lock guards.
+pub(crate) struct Inner {
+    pub(crate) brain: Brain,
+    pub(crate) logs: Logs,
+    pub(crate) began: Option<Time>,
+    pub(crate) updated: Time,
+    /// Threads that wait for a change; without any, nobody is notified.
+    waiters: usize,
+    messages: u64,
+    scratch: Vec<Effect>,
+}
+
+/// What a step is to do next, outside the lock.
+pub(super) enum Work {
+    Execute(Execution),
+    CleanUp,
+}
+
+impl Cell {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts { id, name, config, env, seed, body } = parts;
+        let inner = Inner {
+            brain: Brain::new(config.policy(), seed),
+            logs: Logs::new(config.max_log_entries),
+            began: None,
+            updated: body.now(),
+            waiters: 0,
+            messages: 0,
+            scratch: Vec::new(),
+        };
+        let cell = Arc::new(Self {
+            id,
+            name,
+            env,
+            memos: Memos::new(config.max_memo_entries),
+            values: Values::default(),
+            intake: Intake::new(config.signal_capacity),
+            managed: Mutex::new(None),
+            cleanup: Mutex::new(None),
+            managed_name: Mutex::new(Arc::from("")),
+            number: WATCHERS.fetch_add(1, Ordering::Relaxed),
+            inner: Mutex::new(inner),
+            changed: Condvar::new(),
+            state: AtomicU8::new(State::NotRun as u8),
+            cancelled: AtomicU64::new(0),
+            config,
+            body,
+        });
+        cell.body.attach(&cell);
+        cell
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+
+    /// The state, without a lock.
+    pub(crate) fn state(&self) -> State {
+        State::from_u8(self.state.load(Ordering::Acquire))
+    }
+
+    /// Whether the calling thread is inside a function of this watcher.
+    pub(crate) fn is_inside(&self) -> bool {
+        is_inside(self.number)
+    }
+
+    /// A request to stop, with the configured timeout unless another is given.
+    pub(crate) fn stop_request(
+        &self,
+        reason: &str,
+        drain: bool,
+        timeout: Option<Duration>,
+    ) -> StopRequest {
+        let timeout = timeout.unwrap_or(self.config.stop_timeout);
+        StopRequest { reason: Arc::from(reason), drain, timeout }
+    }
+
+    /// Whether an execution has been told that it is cancelled.
+    pub(crate) fn is_cancelled(&self, execution: u64) -> bool {
+        self.cancelled.load(Ordering::Acquire) >= execution
+    }
+
+    pub(crate) fn set_managed(&self, name: &str, managed: ManagedFn) {
+        *lock(&self.managed) = Some(managed);
+        *lock(&self.managed_name) = Arc::from(name);
+    }
+
+    /// What the managed function does, in its owner's words.
+    pub(crate) fn managed_name(&self) -> Arc<str> {
+        Arc::clone(&lock(&self.managed_name))
+    }
+
+    pub(crate) fn set_cleanup(&self, cleanup: CleanupFn) {
+        *lock(&self.cleanup) = Some(cleanup);
+    }
+
+    /// Whether a managed function has been set. Not to be asked from inside it.
+    pub(crate) fn is_managed(&self) -> bool {
+        lock(&self.managed).is_some()
+    }
+
+    /// Feeds one event from whatever thread brings it.
+    pub(crate) fn feed(&self, event: Event) -> Result<(), StateFault> {
+        self.feed_locked(&mut self.lock(), event)
+    }
+
+    pub(crate) fn feed_locked(&self, inner: &mut Inner, event: Event) -> Result<(), StateFault> {
+        let fed = self.reduce(inner, event, self.body.now(), None).0;
+        self.body.wake();
+        self.set_alarm(inner);
+        fed
+    }
+
+    /// Registers a variable with its source.
+    pub(crate) fn watch(
+        &self,
+        inner: &mut Inner,
+        declared: Declaration,
+        source: Source,
+    ) -> Result<(), StateFault> {
+        self.reduce(inner, Event::Watch(declared), self.body.now(), Some(source)).0
+    }
+
+    /// Looks at the deadlines, from whatever thread notices that time has passed.
+    pub(crate) fn elapse(&self) {
+        let mut inner = self.lock();
+        let now = self.body.now();
+        if inner.brain.next_deadline().is_some_and(|deadline| deadline <= now) {
+            // `Elapsed` is known in every state.
+            let _ = self.reduce(&mut inner, Event::Elapsed, now, None);
+            self.body.wake();
+        }
+        self.set_alarm(&inner);
+    }
+
+    pub(super) fn set_alarm(&self, inner: &Inner) {
+        if let Some(deadline) = inner.brain.next_deadline() {
+            self.body.alarm(deadline);
+        }
+    }
+
+    /// Reduces one event and performs what it asks for; work for the stepping thread is returned.
+    pub(super) fn reduce(
+        &self,
+        inner: &mut Inner,
+        event: Event,
+        now: Time,
+        mut source: Option<Source>,
+    ) -> (Result<(), StateFault>, Option<Work>) {
+        let mut effects = std::mem::take(&mut inner.scratch);
+        let fed = inner.brain.reduce(event, now, &mut effects);
+        let mut work = None;
+        let mut changed = false;
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Execute(execution) => {
+                    self.account_for(&execution);
+                    changed = true;
+                    work = Some(Work::Execute(execution));
+                }
+                Effect::CleanUp => work = Some(Work::CleanUp),
+                Effect::Cancel { execution } => {
+                    changed = true;
+                    self.cancelled.fetch_max(execution, Ordering::AcqRel);
+                }
+                Effect::Watch(id) => {
+                    if let (Some(source), Some(var)) = (source.take(), inner.brain.vars().get(id)) {
+                        self.body.watch(id, &var.name, source);
+                    }
+                }
+                Effect::Unwatch(id) => self.body.unwatch(id),
+                Effect::Close => self.close(inner),
+                Effect::Over => {
+                    self.intake.settle();
+                    self.body.end();
+                }
+                Effect::Record(record) => {
+                    changed = true;
+                    self.body.observe(&self.id, now, &record);
+                    inner.logs.record(now, record);
+                }
+            }
+        }
+        inner.scratch = effects;
+        if changed {
+            self.state.store(inner.brain.state() as u8, Ordering::Release);
+            inner.updated = now;
+            if inner.waiters > 0 {
+                self.changed.notify_all();
+            }
+        }
+        (fed, work)
+    }
+
+    /// A message leaves the queue when its first attempt begins; an update is applied when the
+    /// execution that it triggers begins.
+    fn account_for(&self, execution: &Execution) {
+        if execution.attempt > 1 {
+            return;
+        }
+        if execution.message.is_some() {
+            self.intake.served();
+        }
+        for change in execution.trigger.changes() {
+            self.body.settled(change.id);
+        }
+    }
+
+    /// Moves what has arrived into the brain, in order. Looking at the queue does this too.
+    pub(crate) fn gather(&self, inner: &mut Inner) {
+        while let Some(envelope) = self.intake.arrived() {
+            Self::deliver(inner, envelope);
+        }
+    }
+
+    fn close(&self, inner: &mut Inner) {
+        self.intake.close(|envelope| Self::deliver(inner, envelope));
+    }
+
+    fn deliver(inner: &mut Inner, (content, sent): (String, Time)) {
+        inner.messages += 1;
+        let message = Arc::new(Message::new(inner.messages, content, sent));
+        // The intake is open only while a session is live, or has just ended.
+        let delivered = inner.brain.reduce(Event::Message(message), sent, &mut inner.scratch);
+        debug_assert!(delivered.is_ok(), "a message was accepted before the first start");
+    }
+
+    /// Begins a session: everything that belongs to one is new.
+    pub(crate) fn start(&self, lifetime: Option<Duration>) -> Result<u64, StateFault> {
+        let mut inner = self.lock();
+        let now = self.body.now();
+        let expires = lifetime.map(|lifetime| now + lifetime);
+        self.reduce(&mut inner, Event::Start { expires }, now, None).0?;
+        self.memos.clear();
+        self.values.clear();
+        self.cancelled.store(0, Ordering::Release);
+        inner.messages = 0;
+        inner.began = Some(now);
+        self.intake.open();
+        Ok(inner.brain.session())
+    }
+
+    /// For a body that waits on the condition variable.
+    pub(crate) fn wait_changed<'a>(
+        &'a self,
+        mut inner: MutexGuard<'a, Inner>,
+        limit: Option<Duration>,
+    ) -> MutexGuard<'a, Inner> {
+        inner.waiters += 1;
+        let mut inner = match limit {
+            None => self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner),
+            Some(limit) => {
+                let waited = self.changed.wait_timeout(inner, limit);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        inner.waiters -= 1;
+        inner
+    }
+
+    /// Feeds what variables have brought. Flows are asked only when their value would be served
+    /// next, so that back-pressure reaches the sender.
+    pub(super) fn gather_vars(&self, inner: &mut Inner, now: Time) {
+        let flows = inner.brain.wants_vars();
+        let mut arrived: Vec<(VarId, Input)> = Vec::new();
+        self.body.inputs(flows, &mut |id, input| arrived.push((id, input)));
+        for (id, input) in arrived {
+            // News of a variable is known in every state.
+            let _ = self.reduce(inner, Event::Var(id, input), now, None);
+            if inner.brain.vars().get(id).is_none_or(|var| var.pending.is_none()) {
+                self.body.settled(id);
+            }
+        }
+    }
+}

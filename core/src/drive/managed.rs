@@ -1,0 +1,64 @@
+//! Calling the user's functions, whatever they do.
+
+use std::any::Any;
+use std::cell::Cell as ThreadCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::brain::{Message, Outcome};
+use crate::watcher::{Context, ManagedError};
+
+/// The managed function.
+pub(crate) type ManagedFn =
+    Box<dyn FnMut(Option<&Message>, &Context) -> Result<(), ManagedError> + Send>;
+
+/// The cleanup function.
+pub(crate) type CleanupFn = Box<dyn FnMut(&Context) + Send>;
+
+thread_local! {
+    /// The watcher whose function this thread is running, by its number; 0 for none.
+    static INSIDE: ThreadCell<u64> = const { ThreadCell::new(0) };
+}
+
+/// Whether the calling thread is inside a function of this watcher.
+pub(crate) fn is_inside(watcher: u64) -> bool {
+    INSIDE.get() == watcher
+}
+
+/// Runs `call` marked as being inside this watcher; a panic becomes its words.
+pub(crate) fn inside<T>(watcher: u64, call: impl FnOnce() -> T) -> Result<T, String> {
+    let outer = INSIDE.replace(watcher);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    INSIDE.set(outer);
+    result.map_err(|payload| panic_words(&*payload))
+}
+
+/// The words of a panic.
+pub(crate) fn panic_words(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|words| (*words).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+impl From<Result<Result<(), ManagedError>, String>> for Outcome {
+    fn from(result: Result<Result<(), ManagedError>, String>) -> Self {
+        match result {
+            Ok(Ok(())) => Self::Done,
+            Ok(Err(ManagedError::Stop(reason))) => Self::Stop(reason),
+            Ok(Err(ManagedError::Kill(reason))) => Self::Kill(reason),
+            Ok(Err(ManagedError::Crash(reason))) => Self::Crash(reason),
+            Ok(Err(ManagedError::Other(error))) => Self::Failed(chain(&*error)),
+            Err(words) => Self::Panicked(words),
+        }
+    }
+}
+
+/// An error with its sources, outermost first. Bounded, as a chain may be circular.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .take(16)
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

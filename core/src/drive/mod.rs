@@ -1,0 +1,24 @@
+//! What both bodies share: the cell that holds a watcher's brain, the intake of messages, the
+//! sources of watched variables, and the steps from one execution to the next.
+//!
+//! A body decides when time passes and which thread runs the managed function; what happens then
+//! is written here once.
+//!
+//! The managed function runs on the thread that steps the cell, outside every lock. Lifecycle
+//! events (stop, kill, deadlines) are fed by whatever thread brings them, so a function that never
+//! returns can delay nobody but itself.
+
+mod body;
+mod cell;
+mod intake;
+mod managed;
+mod schedule;
+mod source;
+mod step;
+
+pub(crate) use body::{Body, Woken};
+pub(crate) use cell::{Cell, Inner, Parts, lock};
+pub(crate) use intake::Refused;
+pub(crate) use schedule::{Due, Schedule};
+pub(crate) use source::{FlowSource, Poll, Receiving, Source, poll_once, take_from};
+pub(crate) use step::Step;

@@ -1,0 +1,81 @@
+//! Where watched variables get their values from, with the types forgotten.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Select, TryRecvError};
+
+use super::managed::panic_words;
+use crate::brain::{Data, Input, Value};
+
+/// Asks the world for the next value of a variable.
+pub(crate) type Poll = Box<dyn FnMut() -> Input + Send>;
+
+/// The source of one variable.
+pub(crate) enum Source {
+    /// Polled at once and then at a fixed rate, outside the loop.
+    Poll { every: Duration, poll: Poll },
+    /// A timer; its values are [`Tick`](crate::Tick)s.
+    Tick { every: Duration },
+    /// A channel, received from by the loop itself: what it does not take stays with the sender.
+    Flow { flow: Arc<dyn FlowSource>, latest: bool },
+}
+
+/// A channel of any type.
+pub(crate) trait FlowSource: Send + Sync {
+    fn next(&self) -> Next;
+    /// Adds the receiving end to a select.
+    fn watch_in<'a>(&'a self, select: &mut Select<'a>);
+}
+
+/// What a flow has to offer now.
+pub(crate) enum Next {
+    Value(Value),
+    Empty,
+    Closed,
+}
+
+/// The receiving end of a channel of `T`.
+pub(crate) struct Receiving<T>(pub(crate) Receiver<T>);
+
+impl<T: Data> FlowSource for Receiving<T> {
+    fn next(&self) -> Next {
+        match self.0.try_recv() {
+            Ok(value) => Next::Value(Value::new(value)),
+            Err(TryRecvError::Empty) => Next::Empty,
+            Err(TryRecvError::Disconnected) => Next::Closed,
+        }
+    }
+
+    fn watch_in<'a>(&'a self, select: &mut Select<'a>) {
+        select.recv(&self.0);
+    }
+}
+
+/// The most values one look at a `latest` flow passes over, so that a sender faster than the loop
+/// cannot hold it.
+const MOST_PASSED_OVER: usize = 65_536;
+
+/// Takes what a flow offers: one value, or the newest of all. The input to feed, if any, and
+/// whether the flow has ended.
+pub(crate) fn take_from(flow: &dyn FlowSource, latest: bool) -> (Option<Input>, bool) {
+    let mut newest = None;
+    for _ in 0..MOST_PASSED_OVER {
+        match flow.next() {
+            Next::Value(value) if latest => newest = Some(Input::Value(value)),
+            Next::Value(value) => return (Some(Input::Value(value)), false),
+            Next::Closed if newest.is_none() => return (Some(Input::Closed), true),
+            // A last value is fed first; the end is found again at the next look.
+            Next::Closed | Next::Empty => break,
+        }
+    }
+    (newest, false)
+}
+
+/// Polls once; a panic is a failed poll.
+pub(crate) fn poll_once(poll: &mut Poll) -> Input {
+    catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|payload| {
+        Input::Failed(Arc::from(format!("the poll panicked: {}", panic_words(&*payload))))
+    })
+}

@@ -1,0 +1,194 @@
+//! The threaded body: the brain driven by real threads, channels and clocks.
+//!
+//! | thread | does | lives |
+//! |---|---|---|
+//! | `hersh-loop` | selects with priority over the watcher's channels, runs the managed function | a session |
+//! | `hersh-time` | notices that a deadline has passed or a poll is due; never runs user code | a session |
+//! | `hersh-poll` | runs polls, as many threads as slow polls need, at most 256 | while there are polls |
+//!
+//! The loop runs the managed function itself: a message costs no second hand-over between threads.
+//! So that a function that does not return cannot make its watcher unobservable, nothing else
+//! depends on the loop: lifecycle events and deadlines are fed by the threads that bring them.
+
+mod flows;
+mod keeper;
+mod os_signals;
+mod pollers;
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
+
+use crate::brain::{Event, Input, Time, VarId};
+use crate::drive::{Body, Cell, Inner, Source, Step, Woken};
+use flows::Flows;
+use keeper::Keeper;
+
+pub(crate) use os_signals::OsSignals;
+
+/// What a poll, or a timer, brought.
+type News = (VarId, Input);
+
+/// A body made of threads.
+pub(crate) struct Threads(Arc<Engine>);
+
+/// What the loop thread and the handles share.
+struct Engine {
+    origin: Instant,
+    epoch: SystemTime,
+    /// At most one token: there is something new to look at.
+    wake: (Sender<()>, Receiver<()>),
+    /// One update per variable at most is under way, so this is bounded by `max_watches`.
+    news: Receiver<News>,
+    flows: Flows,
+    keeper: Arc<Keeper>,
+}
+
+impl Threads {
+    pub(crate) fn new() -> Self {
+        let (news_sender, news) = unbounded();
+        let origin = Instant::now();
+        Self(Arc::new(Engine {
+            origin,
+            epoch: SystemTime::now(),
+            wake: bounded(1),
+            news,
+            flows: Flows::default(),
+            keeper: Arc::new(Keeper::new(origin, news_sender)),
+        }))
+    }
+}
+
+impl Engine {
+    fn now(&self) -> Time {
+        Time::ZERO + self.origin.elapsed()
+    }
+
+    fn wake(&self) {
+        // Full means that a token is there already.
+        let _ = self.wake.0.try_send(());
+    }
+
+    /// The loop thread: from step to step until the session is over.
+    fn run(&self, cell: &Arc<Cell>, session: u64) {
+        let mut finished: Option<Event> = None;
+        loop {
+            match cell.step(session, finished.take()) {
+                Step::Execute(execution) => finished = Some(cell.execute(execution)),
+                Step::CleanUp => finished = Some(cell.clean_up()),
+                Step::Wait { until, flows } => self.select(cell, until, flows),
+                Step::End => return,
+            }
+        }
+    }
+
+    /// Waits until one of the channels has something, looking at the higher classes first.
+    ///
+    /// Which operation woke the select does not matter, and nothing is received here: the next
+    /// step takes what has arrived in order of priority (a biased select is biased only while it
+    /// polls; after it has blocked, whatever came first wins).
+    fn select(&self, cell: &Cell, until: Option<Time>, flows: bool) {
+        let flows = if flows { self.flows.all() } else { Vec::new() };
+        let mut select = Select::new_biased();
+        select.recv(&self.wake.1);
+        select.recv(cell.intake.receiver());
+        select.recv(&self.news);
+        for flow in &flows {
+            flow.watch_in(&mut select);
+        }
+        match until {
+            None => {
+                select.ready();
+            }
+            Some(until) => {
+                // Timing out is an answer too: the step finds what is due.
+                let _ = select.ready_timeout(until - self.now());
+            }
+        }
+        let _ = self.wake.1.try_recv();
+    }
+}
+
+impl Body for Threads {
+    fn now(&self) -> Time {
+        self.0.now()
+    }
+
+    fn wall(&self, at: Time) -> SystemTime {
+        self.0.epoch + at.since_origin()
+    }
+
+    fn begin(&self, cell: &Arc<Cell>, session: u64) -> io::Result<()> {
+        self.0.keeper.begin(cell)?;
+        let (engine, cell) = (Arc::clone(&self.0), Arc::clone(cell));
+        thread::Builder::new()
+            .name("hersh-loop".to_owned())
+            .spawn(move || engine.run(&cell, session))
+            .map(drop)
+    }
+
+    fn wake(&self) {
+        self.0.wake();
+    }
+
+    fn alarm(&self, at: Time) {
+        self.0.keeper.alarm(at);
+    }
+
+    fn watch(&self, id: VarId, _: &Arc<str>, source: Source) {
+        match source {
+            Source::Flow { flow, latest } => self.0.flows.add(id, flow, latest),
+            timed => self.0.keeper.watch(id, timed, self.now()),
+        }
+    }
+
+    fn unwatch(&self, id: VarId) {
+        self.0.flows.remove(id);
+        self.0.keeper.unwatch(id);
+    }
+
+    fn settled(&self, id: VarId) {
+        self.0.keeper.settled(id);
+    }
+
+    fn inputs(&self, flows: bool, feed: &mut dyn FnMut(VarId, Input)) {
+        for (id, input) in self.0.news.try_iter() {
+            feed(id, input);
+        }
+        if flows {
+            self.0.flows.take(feed);
+        }
+    }
+
+    fn end(&self) {
+        self.0.flows.clear();
+        self.0.keeper.end();
+        self.0.wake();
+    }
+
+    fn wait(
+        &self,
+        cell: &Cell,
+        limit: Option<Duration>,
+        until: &mut dyn FnMut(&Inner) -> bool,
+    ) -> Woken {
+        // A limit too far away to be represented is none.
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let mut inner = cell.lock();
+        while !until(&inner) {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Woken::Elapsed;
+            }
+            inner = cell.wait_changed(inner, left);
+        }
+        Woken::Satisfied
+    }
+
+    fn sleep(&self, cell: &Cell, duration: Duration, cancelled: &dyn Fn() -> bool) {
+        self.wait(cell, Some(duration), &mut |_| cancelled());
+    }
+}

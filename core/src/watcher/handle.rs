@@ -1,0 +1,422 @@
+//! The watcher, as its owner holds it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::builder::Builder;
+use super::cancel::CancelToken;
+use super::config::Config;
+use super::context::Context;
+use super::error::{ManagedError, SendError, StartError, StopError};
+use super::report::StopReport;
+use crate::brain::{Event, Message, State, Value};
+use crate::drive::{Cell, Inner, Refused, Woken};
+use crate::observe::{LogEntry, LogKind, MemoEntry, QueueDepths, Stats, WatchedEntry};
+use crate::runtime::OsSignals;
+
+/// A watcher: one managed function that runs again whenever a message arrives, a watched value
+/// changes, a channel delivers or a timer fires; never twice at once.
+///
+/// Clones are the same watcher; every method may be called from any thread. When the last clone is
+/// dropped, the watcher is killed. A managed function that needs its own watcher should hold a
+/// [`WeakWatcher`], so that it does not keep itself alive.
+///
+/// ```
+/// use hersh::{ManagedError, Watcher};
+///
+/// let watcher = Watcher::builder().name("greeter").build()?;
+/// watcher.manage("greet", |message, ctx| {
+///     match message.map(|message| message.content()) {
+///         Some("stop") => Err(ManagedError::stop("the user asked")),
+///         Some(name) => Ok(ctx.set_value("last", name.to_owned())),
+///         None => Ok(()),
+///     }
+/// })?;
+/// watcher.start()?;
+/// watcher.send_message("Ada")?;
+/// watcher.send_message("stop")?;
+/// watcher.wait(None);
+/// assert_eq!(watcher.state(), hersh::State::Stopped);
+/// assert_eq!(watcher.values()["last"].get::<String>().unwrap(), "Ada");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Watcher {
+    owner: Arc<Owner>,
+}
+
+/// A watcher that does not keep itself running.
+#[derive(Clone)]
+pub struct WeakWatcher {
+    owner: Weak<Owner>,
+}
+
+impl WeakWatcher {
+    /// The watcher, while any [`Watcher`] of it is left.
+    pub fn upgrade(&self) -> Option<Watcher> {
+        self.owner.upgrade().map(|owner| Watcher { owner })
+    }
+}
+
+struct Owner {
+    cell: Arc<Cell>,
+    parent: Option<CancelToken>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        kill(&self.cell, "its last handle was dropped");
+    }
+}
+
+fn kill(cell: &Cell, reason: &str) {
+    if cell.state().is_live() {
+        // Refused when it has just ended, which is all that was asked.
+        let _ = cell.feed(Event::Kill { reason: Arc::from(reason) });
+    }
+}
+
+/// How to stop. See [`Watcher::stop_with`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StopOptions {
+    /// How long a running execution may take to return, and then the cleanup; `None` for the
+    /// configured `stop_timeout`.
+    pub timeout: Option<Duration>,
+    /// Serve the messages that wait before ending.
+    pub drain: bool,
+}
+
+impl Watcher {
+    /// Begins to build a watcher.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn new(cell: Arc<Cell>, parent: Option<CancelToken>) -> Self {
+        Self { owner: Arc::new(Owner { cell, parent }) }
+    }
+
+    pub(crate) fn cell(&self) -> &Arc<Cell> {
+        &self.owner.cell
+    }
+
+    /// A handle that does not keep the watcher running.
+    pub fn downgrade(&self) -> WeakWatcher {
+        WeakWatcher { owner: Arc::downgrade(&self.owner) }
+    }
+
+    /// Sets the function to run; `name` is what it does, for the log. It runs once at the start of
+    /// a session with no message, and then for each trigger, always on one thread at a time.
+    ///
+    /// A panic in it counts as a crash.
+    ///
+    /// # Errors
+    /// When the watcher is neither `NotRun` nor `Stopped`.
+    pub fn manage(
+        &self,
+        name: &str,
+        managed: impl FnMut(Option<&Message>, &Context) -> Result<(), ManagedError> + Send + 'static,
+    ) -> Result<&Self, StartError> {
+        self.idle()?;
+        self.cell().set_managed(name, Box::new(managed));
+        Ok(self)
+    }
+
+    /// Sets the function that runs when a session ends in good order or by its last crash.
+    ///
+    /// # Errors
+    /// When the watcher is neither `NotRun` nor `Stopped`.
+    pub fn cleanup(
+        &self,
+        cleanup: impl FnMut(&Context) + Send + 'static,
+    ) -> Result<&Self, StartError> {
+        self.idle()?;
+        self.cell().set_cleanup(Box::new(cleanup));
+        Ok(self)
+    }
+
+    fn idle(&self) -> Result<(), StartError> {
+        match self.state() {
+            State::NotRun | State::Stopped => Ok(()),
+            state => Err(StartError::State(state)),
+        }
+    }
+
+    /// Begins a session: memos, context values, watches and counters are new, and the managed
+    /// function runs once. Returns without waiting for it.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(&self) -> Result<(), StartError> {
+        self.idle()?;
+        if !self.cell().is_managed() {
+            return Err(StartError::NotManaged);
+        }
+        let parent = self.owner.parent.as_ref();
+        if parent.is_some_and(CancelToken::is_cancelled) {
+            return Err(StartError::ParentCancelled);
+        }
+        let lifetime = parent.and_then(CancelToken::remaining);
+        let started = self.cell().start(lifetime);
+        let session = started.map_err(|fault| StartError::State(fault.state))?;
+        if let Err(error) = self.cell().body.begin(self.cell(), session) {
+            self.kill();
+            return Err(StartError::Thread(error));
+        }
+        if let Some(parent) = parent {
+            parent.adopt(self.cell());
+        }
+        Ok(())
+    }
+
+    /// Stops in good order and waits: the running execution is cancelled and waited for, then the
+    /// cleanup runs. Stopping again, or a watcher that has ended, gives the same report.
+    ///
+    /// # Errors
+    /// [`StopError::TimedOut`] when the function or the cleanup did not return within the
+    /// configured `stop_timeout`: then the watcher is killed. [`StopError::Inside`] from inside the
+    /// managed function.
+    pub fn stop(&self) -> Result<StopReport, StopError> {
+        self.stop_with(StopOptions::default())
+    }
+
+    /// Like [`stop`](Self::stop), with another timeout, or serving the queue first.
+    ///
+    /// # Errors
+    /// See [`stop`](Self::stop).
+    pub fn stop_with(&self, options: StopOptions) -> Result<StopReport, StopError> {
+        if self.cell().is_inside() {
+            return Err(StopError::Inside);
+        }
+        self.ask_to_stop("stop() was called", options);
+        self.cell().body.wait(self.cell(), None, &mut |inner| !inner.brain.state().is_live());
+        let inner = self.cell().lock();
+        let report = report(&inner);
+        if inner.brain.stop_timed_out() {
+            let timeout = options.timeout.unwrap_or(self.config().stop_timeout);
+            return Err(StopError::TimedOut { timeout, report });
+        }
+        Ok(report)
+    }
+
+    /// Asks for a graceful stop and does not wait. May be called from inside the managed function.
+    pub fn request_stop(&self, reason: &str) {
+        self.ask_to_stop(reason, StopOptions::default());
+    }
+
+    fn ask_to_stop(&self, reason: &str, options: StopOptions) {
+        if self.state().is_live() {
+            let request = self.cell().stop_request(reason, options.drain, options.timeout);
+            // Refused when it has just ended, which is all that was asked.
+            let _ = self.cell().feed(Event::Stop(request));
+        }
+    }
+
+    /// Ends the watcher at once, without cleanup, whatever its function does. Never waits.
+    pub fn kill(&self) {
+        kill(self.cell(), "kill() was called");
+    }
+
+    /// Starts, and blocks until the session is over. SIGINT and SIGTERM stop it in good order; a
+    /// second one kills it (on Unix, with the feature `signals`).
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn run(&self) -> Result<StopReport, StartError> {
+        let (weak, mut seen) = (self.downgrade(), 0_u32);
+        let _signals = OsSignals::on_each(move || {
+            seen += 1;
+            match (weak.upgrade(), seen) {
+                (Some(watcher), 1) => watcher.request_stop("the process was asked to end"),
+                (Some(watcher), _) => watcher.kill(),
+                (None, _) => {}
+            }
+        })
+        .map_err(StartError::OsSignals)?;
+        self.start()?;
+        self.cell().body.wait(self.cell(), None, &mut |inner| !inner.brain.state().is_live());
+        Ok(report(&self.cell().lock()))
+    }
+
+    /// Waits for the end of the session, at most for `timeout`. `None` when it has not ended by
+    /// then, when there is no session, or from inside the managed function.
+    pub fn wait(&self, timeout: Option<Duration>) -> Option<StopReport> {
+        self.wait_until(timeout, State::is_terminal).then(|| report(&self.cell().lock()))
+    }
+
+    /// Waits until the watcher is in `state`, at most for `timeout`; whether it is.
+    pub fn wait_for(&self, state: State, timeout: Option<Duration>) -> bool {
+        self.wait_until(timeout, |current| current == state)
+    }
+
+    fn wait_until(&self, timeout: Option<Duration>, holds: impl Fn(State) -> bool) -> bool {
+        if self.cell().is_inside() {
+            return holds(self.state());
+        }
+        let mut until = |inner: &Inner| {
+            // A state that is terminal, or not begun, will not become another by itself.
+            holds(inner.brain.state()) || !inner.brain.state().is_live()
+        };
+        self.cell().body.wait(self.cell(), timeout, &mut until) == Woken::Satisfied
+            && holds(self.state())
+    }
+
+    /// Sends a message; an execution will serve it. Works from inside the managed function too.
+    ///
+    /// # Errors
+    /// At once, with the message handed back, when the queue is full or the watcher takes none.
+    pub fn send_message(&self, content: impl Into<String>) -> Result<(), SendError> {
+        let cell = self.cell();
+        cell.intake.accept(content.into(), cell.body.now()).map_err(|(refused, content)| {
+            match refused {
+                Refused::Full => {
+                    SendError::QueueFull { content, capacity: cell.config.signal_capacity }
+                }
+                Refused::Closed => SendError::NotRunning { content, state: cell.state() },
+            }
+        })
+    }
+
+    /// Sends a message, waiting for room in the queue for at most `timeout`. From inside the managed
+    /// function it does not wait: nobody else could make room.
+    ///
+    /// # Errors
+    /// As [`send_message`](Self::send_message), after the wait.
+    pub fn send_message_timeout(
+        &self,
+        content: impl Into<String>,
+        timeout: Duration,
+    ) -> Result<(), SendError> {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut content = content.into();
+        loop {
+            match self.send_message(content) {
+                Err(SendError::QueueFull { content: back, .. }) if !self.cell().is_inside() => {
+                    content = back;
+                }
+                answered => return answered,
+            }
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let cell = self.cell();
+            let mut room = |_: &Inner| cell.intake.would_answer();
+            if cell.body.wait(cell, left, &mut room) == Woken::Elapsed {
+                return self.send_message(content);
+            }
+        }
+    }
+
+    /// The id: unique to this watcher.
+    pub fn id(&self) -> &str {
+        &self.cell().id
+    }
+
+    /// The name it was given.
+    pub fn name(&self) -> &str {
+        &self.cell().name
+    }
+
+    /// What its managed function does, as named when it was set; empty before.
+    pub fn managed_name(&self) -> String {
+        self.cell().managed_name().to_string()
+    }
+
+    /// The state. Takes no lock.
+    pub fn state(&self) -> State {
+        self.cell().state()
+    }
+
+    /// Whether a session is under way.
+    pub fn is_running(&self) -> bool {
+        self.state().is_live()
+    }
+
+    /// The configuration it was built with.
+    pub fn config(&self) -> &Config {
+        &self.cell().config
+    }
+
+    /// The environment values it was built with.
+    pub fn env(&self) -> &BTreeMap<String, String> {
+        &self.cell().env
+    }
+
+    /// State, times and counters at this moment.
+    pub fn stats(&self) -> Stats {
+        let cell = self.cell();
+        let inner = cell.lock();
+        let state = inner.brain.state();
+        let until = if state.is_live() { cell.body.now() } else { inner.updated };
+        Stats {
+            state,
+            started: inner.began.map(|began| cell.body.wall(began)),
+            uptime: inner.began.map_or(Duration::ZERO, |began| until - began),
+            last_update: cell.body.wall(inner.updated),
+            counters: inner.brain.counters().clone(),
+            queue: QueueDepths {
+                manager_inner: 0,
+                user: cell.intake.depth(),
+                var: inner.brain.vars().pending(),
+            },
+        }
+    }
+
+    /// The watched variables, in the order of their registration.
+    pub fn watched(&self) -> Vec<WatchedEntry> {
+        let inner = self.cell().lock();
+        let entries = inner.brain.vars().iter().map(|var| WatchedEntry {
+            name: var.name.to_string(),
+            kind: var.kind,
+            type_name: var.type_name,
+            value: var.value.clone(),
+            error: var.error.as_deref().map(str::to_owned),
+            skipped: var.skipped,
+        });
+        entries.collect()
+    }
+
+    /// The memos, by name.
+    pub fn memos(&self) -> Vec<MemoEntry> {
+        self.cell().memos.entries()
+    }
+
+    /// The context values, by key.
+    pub fn values(&self) -> BTreeMap<String, Value> {
+        self.cell().values.all()
+    }
+
+    /// The newest `limit` entries of a log, oldest first.
+    pub fn logs(&self, kind: LogKind, limit: usize) -> Vec<LogEntry> {
+        let cell = self.cell();
+        let tail = cell.lock().logs.tail(kind, limit);
+        let worded = tail.into_iter().map(|(id, entry)| LogEntry {
+            id,
+            kind,
+            at: cell.body.wall(entry.at()),
+            text: entry.to_string(),
+        });
+        worded.collect()
+    }
+
+    /// The time on this watcher's clock.
+    pub fn now(&self) -> SystemTime {
+        self.cell().body.wall(self.cell().body.now())
+    }
+}
+
+fn report(inner: &Inner) -> StopReport {
+    StopReport { state: inner.brain.state(), unserved: inner.brain.unserved().to_vec() }
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watcher").field("id", &self.id()).field("state", &self.state()).finish()
+    }
+}
+
+impl fmt::Debug for WeakWatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakWatcher")
+    }
+}

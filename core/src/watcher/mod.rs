@@ -1,0 +1,28 @@
+//! What users hold: the builder, the handle, the context, watched values, memos, errors.
+
+mod builder;
+mod cancel;
+mod config;
+mod context;
+mod error;
+mod handle;
+mod memo;
+mod report;
+mod tick;
+mod values;
+mod watched;
+
+pub use builder::Builder;
+pub use cancel::CancelToken;
+pub use config::{Config, ConfigError};
+pub use context::Context;
+pub use error::{
+    ManagedError, MemoError, SendError, StartError, StopError, ValueError, WatchError,
+};
+pub use handle::{StopOptions, Watcher, WeakWatcher};
+pub use report::StopReport;
+pub use tick::Tick;
+pub use watched::Watched;
+
+pub(crate) use memo::Memos;
+pub(crate) use values::Values;
