@@ -43,6 +43,7 @@ pub(crate) struct OsSignals;
 
 #[cfg(not(all(unix, feature = "signals")))]
 impl OsSignals {
+    #[expect(clippy::unnecessary_wraps, reason = "the same signature as where there are signals")]
     pub(crate) fn on_each(_call: impl FnMut() + Send + 'static) -> io::Result<Self> {
         Ok(Self)
     }
