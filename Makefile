@@ -38,7 +38,7 @@ fmt: ## Formatting
 
 lint: ## Clippy on every target, with all features and with none
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
-	cargo clippy -p hersh --no-default-features --all-targets -- -D warnings
+	cargo clippy -p hersh --no-default-features --lib -- -D warnings
 
 docs: ## Documentation builds without a warning
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps
