@@ -47,6 +47,8 @@ pub struct GateConfig {
     pub write_timeout: Duration,
     /// How long a connection may rest between two requests. Default 60 s.
     pub idle_timeout: Duration,
+    /// How long a thread without work waits for some before it ends. Default 5 s.
+    pub thread_linger: Duration,
     /// Bytes of a request's first line and headers together. Default 16 KiB.
     pub max_head_bytes: usize,
     /// Bytes of a request's body, unless the handler sets another cap. Default 1 MiB.
@@ -76,6 +78,7 @@ impl Default for GateConfig {
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),
+            thread_linger: Duration::from_secs(5),
             max_head_bytes: 16 * 1024,
             max_body_bytes: 1024 * 1024,
             max_requests: 10_000,
@@ -110,9 +113,12 @@ impl GateConfig {
                 return Err(GateError::Config { field, reason: "must be between 1 ns and a day" });
             }
         }
-        if self.pending_timeout > LONGEST {
-            let reason = "must be at most a day";
-            return Err(GateError::Config { field: "pending_timeout", reason });
+        let times =
+            [("pending_timeout", self.pending_timeout), ("thread_linger", self.thread_linger)];
+        for (field, value) in times {
+            if value > LONGEST {
+                return Err(GateError::Config { field, reason: "must be at most a day" });
+            }
         }
         if self.max_head_bytes < 256 || self.max_head_bytes > 1024 * 1024 {
             let reason = "must be between 256 bytes and 1 MiB";

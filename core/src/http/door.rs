@@ -18,7 +18,7 @@ use super::pool::Submitted;
 use super::refusal::{self, Refusal};
 use super::response::{Content, Shape};
 use super::shared::{Bell, Shared};
-use super::wire::{Wire, timespec};
+use super::wire::{Wire, is_readable, timespec};
 
 /// Connections accepted before the parked ones are looked at again.
 const ACCEPTS_AT_ONCE: usize = 64;
@@ -28,8 +28,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The thread's own state.
 pub(super) struct Door {
     listener: TcpListener,
-    /// A descriptor held back, to be given up for the moment it takes to say 503 when the process
-    /// has no other left.
+    /// A descriptor held back, so that newcomers can be told 503 when the process has no other
+    /// left. It is taken again as soon as there is one.
     spare: Option<TcpListener>,
     bell: Bell,
     shared: Arc<Shared>,
@@ -160,9 +160,7 @@ impl Door {
         if self.accept_again_at.is_some_and(|at| at <= now) {
             self.accept_again_at = None;
         }
-        if self.spare.is_none() {
-            self.spare = self.listener.try_clone().ok();
-        }
+        hold(&mut self.spare, &self.listener);
         if let Some(limit) = now.checked_sub(self.shared.config.pending_timeout) {
             for connection in self.shared.pool.expired(limit) {
                 self.refuse(connection, refusal::FULL);
@@ -179,10 +177,12 @@ impl Door {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if concerns_one_client(&error) => {}
-                // Without a descriptor or memory. Whoever rests gives way; else the newcomer is
-                // turned away with the descriptor held back for that; else there is a pause.
+                // Without a descriptor the system says so even if nobody is at the door.
+                Err(_) if !is_readable(&self.listener) => return,
+                // Without a descriptor or memory. Whoever rests gives way; else the descriptor
+                // held back is used to turn the newcomer away; else there is a pause.
                 Err(_) => {
-                    if !(self.parking.evict() || self.turn_away()) {
+                    if !self.parking.evict() && self.spare.take().is_none() {
                         self.accept_again_at = Some(Instant::now() + ACCEPT_PAUSE);
                         return;
                     }
@@ -193,14 +193,17 @@ impl Door {
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
         let Ok(wire) = Wire::new(stream) else { return };
-        let full = self.shared.places.load(Ordering::Relaxed) >= self.shared.config.max_connections
+        let config = &self.shared.config;
+        let full = self.shared.places.load(Ordering::Relaxed) >= config.max_connections
             && !self.parking.evict();
+        // Without a spare this was the last descriptor, which is not to be kept busy.
+        let full = full || !hold(&mut self.spare, &self.listener);
         let connection = Connection::new(wire, peer, Place::take(&self.shared.places));
         if full {
             self.refuse(connection, refusal::FULL);
         } else {
             let now = Instant::now();
-            self.parking.rest(connection, now, now + self.shared.config.head_timeout);
+            self.parking.rest(connection, now, now + config.head_timeout);
         }
     }
 
@@ -222,21 +225,14 @@ impl Door {
         }
         wire.try_write(&bytes).is_ok_and(|count| count == bytes.len())
     }
+}
 
-    /// Accepts one connection with the spare descriptor and says 503; false if even that failed.
-    fn turn_away(&mut self) -> bool {
-        if self.spare.take().is_none() {
-            return false;
-        }
-        let accepted = self.listener.accept().and_then(|(stream, _)| Wire::new(stream));
-        let Ok(wire) = accepted else { return false };
-        self.say(&wire, refusal::FULL);
-        // What it has sent is taken, lest closing reset the connection and with it the answer.
-        drop(wire.try_read(&mut [0; 4096]));
-        drop(wire);
-        self.spare = self.listener.try_clone().ok();
-        true
+/// Sees to it that a descriptor is held back; false if there is none.
+fn hold(spare: &mut Option<TcpListener>, listener: &TcpListener) -> bool {
+    if spare.is_none() {
+        *spare = listener.try_clone().ok();
     }
+    spare.is_some()
 }
 
 /// Whether a failed accept tells of one connection that died in the queue, and nothing of the

@@ -210,9 +210,7 @@ impl Head {
                 Err(Refusal::bad("HTTP/1.0 has no Transfer-Encoding"))
             }
             (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
-            (None, Some(_)) => {
-                Err(Refusal::new(501, "only the chunked Transfer-Encoding is known"))
-            }
+            (None, Some(_)) => Err(Refusal::bad("only the chunked Transfer-Encoding is known")),
         }
     }
 

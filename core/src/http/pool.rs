@@ -9,9 +9,6 @@ use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 
-/// How long a thread without work waits for some before it ends.
-const THREAD_LINGER: Duration = Duration::from_secs(5);
-
 thread_local! {
     /// The address of the pool that the thread belongs to, or 0. Never followed, only compared.
     static OWN_POOL: Cell<usize> = const { Cell::new(0) };
@@ -35,6 +32,7 @@ pub(super) struct Pool {
     crowded: AtomicBool,
     max_threads: usize,
     max_pending: usize,
+    linger: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +55,7 @@ pub(super) enum Submitted {
 }
 
 impl Pool {
-    pub(super) fn new(max_threads: usize, max_pending: usize) -> Self {
+    pub(super) fn new(max_threads: usize, max_pending: usize, linger: Duration) -> Self {
         Self {
             state: Mutex::default(),
             work: Condvar::new(),
@@ -65,6 +63,7 @@ impl Pool {
             crowded: AtomicBool::new(false),
             max_threads,
             max_pending,
+            linger,
         }
     }
 
@@ -125,10 +124,8 @@ impl Pool {
                 return None;
             }
             state.idle += 1;
-            let (guard, timeout) = self
-                .work
-                .wait_timeout(state, THREAD_LINGER)
-                .unwrap_or_else(PoisonError::into_inner);
+            let (guard, timeout) =
+                self.work.wait_timeout(state, self.linger).unwrap_or_else(PoisonError::into_inner);
             state = guard;
             state.idle -= 1;
             waited = timeout.timed_out();

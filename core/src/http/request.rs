@@ -26,7 +26,7 @@ impl<'a> Request<'a> {
         self.body
     }
 
-    /// The method; never one that is not standard, for those are refused by the gate.
+    /// The method, which may be one that nobody has heard of.
     pub fn method(&self) -> &Method {
         &self.head.method
     }

@@ -33,8 +33,8 @@ pub(super) struct Shared {
     waker: Waker,
     stopping: AtomicBool,
     streams: Arc<AtomicUsize>,
-    /// Connections that threads have given back.
-    returned: Mutex<Vec<(Connection, Next)>>,
+    /// Connections that threads have given back; `None` once nobody takes them any more.
+    returned: Mutex<Option<Vec<(Connection, Next)>>>,
     /// Sockets of the connections that threads are serving.
     active: Mutex<Vec<Arc<Wire>>>,
     door_closed: Mutex<bool>,
@@ -43,7 +43,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(config: GateConfig, handler: Box<dyn Handler>, waker: Waker) -> Self {
-        let pool = Pool::new(config.max_threads, config.max_pending);
+        let pool = Pool::new(config.max_threads, config.max_pending, config.thread_linger);
         Self {
             config,
             handler,
@@ -52,7 +52,7 @@ impl Shared {
             waker,
             stopping: AtomicBool::new(false),
             streams: Arc::default(),
-            returned: Mutex::default(),
+            returned: Mutex::new(Some(Vec::new())),
             active: Mutex::default(),
             door_closed: Mutex::new(false),
             door_changed: Condvar::new(),
@@ -74,17 +74,23 @@ impl Shared {
 
     /// Takes back what threads are done with.
     pub(super) fn take_returned(&self) -> Vec<(Connection, Next)> {
-        std::mem::take(&mut *lock(&self.returned))
+        lock(&self.returned).as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     fn work(&self) {
         self.pool.run(|mut connection| {
             let next = serve(self, &mut connection);
-            if !(matches!(next, Next::Close) || self.is_stopping()) {
-                lock(&self.returned).push((connection, next));
-                self.waker.wake();
+            if !matches!(next, Next::Close) {
+                self.give_back(connection, next);
             }
         });
+    }
+
+    fn give_back(&self, connection: Connection, next: Next) {
+        if let Some(returned) = lock(&self.returned).as_mut() {
+            returned.push((connection, next));
+            self.waker.wake();
+        }
     }
 
     /// The answer to a request that no handler sees.
@@ -117,6 +123,8 @@ impl Shared {
 
     /// Notes that the door has closed: nothing listens and nothing is parked any more.
     pub(super) fn door_has_closed(&self) {
+        let left = lock(&self.returned).take();
+        drop(left);
         *lock(&self.door_closed) = true;
         self.door_changed.notify_all();
     }

@@ -16,10 +16,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 pub(super) struct Wire {
     stream: TcpStream,
     opened: Instant,
-    /// Milliseconds after `opened`, plus one, at which the present transfer first had to wait for
-    /// the client; 0 while it never had to.
+    /// Milliseconds after `opened`, plus one, since which a thread waits for the client; 0 while
+    /// none does.
     waiting_since: AtomicU64,
-    /// Bytes moved in the present transfer since then.
+    /// Milliseconds that were waited in the present transfer before that.
+    waited: AtomicU64,
+    /// Bytes that moved in the present transfer.
     moved: AtomicU64,
 }
 
@@ -28,8 +30,9 @@ impl Wire {
         stream.set_nonblocking(true)?;
         // Answers are written whole: waiting to fill a packet would only delay them.
         stream.set_nodelay(true)?;
+        let zero = || AtomicU64::new(0);
         let opened = Instant::now();
-        Ok(Self { stream, opened, waiting_since: AtomicU64::new(0), moved: AtomicU64::new(0) })
+        Ok(Self { stream, opened, waiting_since: zero(), waited: zero(), moved: zero() })
     }
 
     /// Reads what is there; `WouldBlock` if nothing is.
@@ -100,38 +103,38 @@ impl Wire {
 
     /// Begins a new transfer: what earlier ones took does not count.
     pub(super) fn reset_measure(&self) {
-        // A load is cheaper than a store that other threads' caches must hear of.
-        if self.waiting_since.load(Ordering::Relaxed) != 0 {
-            self.waiting_since.store(0, Ordering::Relaxed);
-            self.moved.store(0, Ordering::Relaxed);
-        }
+        self.waited.store(0, Ordering::Relaxed);
+        self.moved.store(0, Ordering::Relaxed);
     }
 
-    /// How long the present transfer has been under way since it first had to wait for the
-    /// client, and how many bytes a second it made; `None` while it never had to wait.
+    /// If a thread waits for the client: how long the present transfer has made it wait in all,
+    /// and how many bytes it moved for every second of that.
     pub(super) fn slowness(&self) -> Option<(Duration, u64)> {
         let since = self.waiting_since.load(Ordering::Relaxed).checked_sub(1)?;
-        let age = self.opened.elapsed().saturating_sub(Duration::from_millis(since));
-        let millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX).max(1);
-        Some((age, self.moved.load(Ordering::Relaxed).saturating_mul(1000) / millis))
+        let waited = self.now().saturating_sub(since) + self.waited.load(Ordering::Relaxed);
+        let rate = self.moved.load(Ordering::Relaxed).saturating_mul(1000) / waited.max(1);
+        Some((Duration::from_millis(waited), rate))
     }
 
     fn wait(&self, flags: PollFlags, deadline: Instant) -> io::Result<()> {
-        if self.waiting_since.load(Ordering::Relaxed) == 0 {
-            let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-            self.waiting_since.store(now + 1, Ordering::Relaxed);
+        // Even a socket that is ready again comes too late after the deadline.
+        if Instant::now() >= deadline {
+            return Err(io::ErrorKind::TimedOut.into());
         }
-        if wait_for(&self.stream, flags, deadline)? {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::TimedOut.into())
-        }
+        let began = self.now();
+        self.waiting_since.store(began + 1, Ordering::Relaxed);
+        let ready = wait_for(&self.stream, flags, deadline);
+        self.waiting_since.store(0, Ordering::Relaxed);
+        self.waited.fetch_add(self.now() - began, Ordering::Relaxed);
+        if ready? { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
     }
 
     fn note(&self, count: usize) {
-        if self.waiting_since.load(Ordering::Relaxed) != 0 {
-            self.moved.fetch_add(count as u64, Ordering::Relaxed);
-        }
+        self.moved.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX / 2)
     }
 }
 
@@ -160,6 +163,11 @@ fn wait_for(socket: &impl AsFd, flags: PollFlags, deadline: Instant) -> io::Resu
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Whether a read, or an accept, would find something now.
+pub(super) fn is_readable(socket: &impl AsFd) -> bool {
+    wait_for(socket, PollFlags::IN, Instant::now()).unwrap_or(true)
 }
 
 /// A duration as poll(2) wants it.

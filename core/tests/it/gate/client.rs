@@ -39,11 +39,15 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { reader: BufReader::new(stream) }
+        Self::try_connect(address).unwrap()
+    }
+
+    pub(crate) fn try_connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { reader: BufReader::new(stream) })
     }
 
     /// Sends bytes as they are. A server that has closed already is not an error here.
@@ -53,6 +57,11 @@ impl Client {
 
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.reader.get_mut().write_all(bytes.as_ref())
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn finish(&mut self) {
+        self.reader.get_ref().shutdown(std::net::Shutdown::Write).ok();
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Answer {
@@ -124,6 +133,14 @@ impl Client {
         }
     }
 
+    /// Reads whatever comes until the connection ends.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // A reset ends it as well as an orderly close does.
+        self.reader.read_to_end(&mut rest).ok();
+        rest
+    }
+
     fn line(&mut self) -> io::Result<String> {
         let mut line = Vec::new();
         self.reader.read_until(b'\n', &mut line)?;
@@ -154,7 +171,7 @@ pub(crate) fn routes(request: &mut Request<'_>) -> Response {
 }
 
 /// More than the socket buffers of both sides hold.
-pub(crate) const LARGE: usize = 32 * 1024 * 1024;
+pub(crate) const LARGE: usize = 16 * 1024 * 1024;
 
 /// A configuration for tests: any port, otherwise the defaults.
 pub(crate) fn config() -> GateConfig {

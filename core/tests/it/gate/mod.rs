@@ -1,4 +1,9 @@
 //! The gate against live clients, friendly and hostile.
 
 mod client;
+mod crowds;
+mod ending;
+mod hostile;
+mod mutations;
 mod serving;
+mod streams;
