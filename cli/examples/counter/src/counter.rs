@@ -60,7 +60,7 @@ where
         let answer = message.map(|message| self.obey(message.content(), &load));
         if self.count != before {
             self.store.save(self.count)?;
-            if message.is_none() && self.count.ticks % LINE_EVERY == 0 {
+            if message.is_none() && self.count.ticks.is_multiple_of(LINE_EVERY) {
                 writeln!(self.log, "{}; {load}", self.count)?;
             }
         }

@@ -32,7 +32,9 @@ impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Average(tasks) => write!(f, "{tasks} tasks on average"),
-            Self::Slowdown(times) => write!(f, "work takes {times:.1} times as long as at its best"),
+            Self::Slowdown(times) => {
+                write!(f, "work takes {times:.1} times as long as at its best")
+            }
         }
     }
 }
