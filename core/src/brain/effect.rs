@@ -41,6 +41,14 @@ pub(crate) struct Execution {
     pub(crate) deadline: Time,
 }
 
+impl Execution {
+    /// A first attempt, whose number and times the reducer fills in.
+    pub(super) const fn fresh(trigger: Trigger, message: Option<Arc<Message>>) -> Self {
+        let (started, deadline) = (Time::ZERO, Time::ZERO);
+        Self { number: 0, attempt: 1, trigger, message, started, deadline }
+    }
+}
+
 /// Why an execution runs.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

@@ -21,6 +21,8 @@ mod vars;
 
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod table;
 
 pub use counters::Counters;
 pub use effect::Trigger;

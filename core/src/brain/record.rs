@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::event::Outcome;
 use super::state::State;
 
 /// Something that happened, as the brain saw it.
@@ -111,3 +112,29 @@ impl fmt::Display for StateFault {
 }
 
 impl std::error::Error for StateFault {}
+
+impl From<Outcome> for Ending {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::Done,
+            Outcome::Failed(words) => Self::Failed(words.into()),
+            Outcome::Stop(words) => Self::Stop(words.into()),
+            Outcome::Kill(words) => Self::Kill(words.into()),
+            Outcome::Crash(words) => Self::Crash(words.into()),
+            Outcome::Panicked(words) => Self::Panicked(words.into()),
+        }
+    }
+}
+
+impl Ending {
+    /// The words of an error; a Stop error is a wish, not an error.
+    pub(super) fn words(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Done | Self::Stop(_) => None,
+            Self::Failed(words)
+            | Self::Kill(words)
+            | Self::Crash(words)
+            | Self::Panicked(words) => Some(Arc::clone(words)),
+        }
+    }
+}

@@ -106,6 +106,11 @@ impl Brain {
         &self.counters
     }
 
+    #[cfg(test)]
+    pub(crate) fn forbid_recovery(&mut self) {
+        self.policy.recovery.max_retries = 0;
+    }
+
     /// Messages that wait in the brain; the body may hold more.
     #[cfg(test)]
     pub(crate) fn queued(&self) -> usize {
@@ -260,7 +265,9 @@ impl Brain {
             return self.clean_up(now, out);
         }
         match self.state {
-            State::InitRun => self.begin(fresh(Trigger::Init, None), Cause::Start, now, out),
+            State::InitRun => {
+                self.begin(Execution::fresh(Trigger::Init, None), Cause::Start, now, out)
+            }
             State::Ready => self.serve_signals(now, out),
             _ => self.serve_retry(now, out),
         }
@@ -269,11 +276,11 @@ impl Brain {
     fn serve_signals(&mut self, now: Time, out: &mut Vec<Effect>) {
         let (execution, cause) = if let Some(message) = self.queue.pop_front() {
             let cause = Cause::Message(message.id());
-            (fresh(Trigger::Message, Some(message)), cause)
+            (Execution::fresh(Trigger::Message, Some(message)), cause)
         } else if self.vars.pending() > 0 {
             let changes = self.vars.apply();
             let names = changes.iter().map(|change| Arc::clone(&change.name)).collect();
-            (fresh(Trigger::Vars(changes), None), Cause::Vars(names))
+            (Execution::fresh(Trigger::Vars(changes), None), Cause::Vars(names))
         } else {
             return;
         };
@@ -510,37 +517,6 @@ impl Brain {
             self.stop_timed_out = true;
             // A live state always allows a kill.
             let _ = self.kill(Cause::StopTimeout, out);
-        }
-    }
-}
-
-/// An execution whose number and times `begin` fills in.
-fn fresh(trigger: Trigger, message: Option<Arc<Message>>) -> Execution {
-    Execution { number: 0, attempt: 1, trigger, message, started: Time::ZERO, deadline: Time::ZERO }
-}
-
-impl From<Outcome> for Ending {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Done => Self::Done,
-            Outcome::Failed(words) => Self::Failed(words.into()),
-            Outcome::Stop(words) => Self::Stop(words.into()),
-            Outcome::Kill(words) => Self::Kill(words.into()),
-            Outcome::Crash(words) => Self::Crash(words.into()),
-            Outcome::Panicked(words) => Self::Panicked(words.into()),
-        }
-    }
-}
-
-impl Ending {
-    /// The words of an error; a Stop error is a wish, not an error.
-    fn words(&self) -> Option<Arc<str>> {
-        match self {
-            Self::Done | Self::Stop(_) => None,
-            Self::Failed(words)
-            | Self::Kill(words)
-            | Self::Crash(words)
-            | Self::Panicked(words) => Some(Arc::clone(words)),
         }
     }
 }

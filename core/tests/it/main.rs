@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "api")]
 mod gate;
 #[cfg(feature = "sim")]
 mod lifecycle;
