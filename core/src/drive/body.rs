@@ -66,6 +66,11 @@ pub(crate) trait Body: Send + Sync {
         until: &mut dyn FnMut(&Inner) -> bool,
     ) -> Woken;
 
+    /// Waits until no thread of this body is left, at most for `limit`; whether none is.
+    fn join(&self, _limit: Option<Duration>) -> bool {
+        true
+    }
+
     /// Lets time pass within an execution, at most until `cancelled` says so.
     fn sleep(&self, cell: &Cell, duration: Duration, cancelled: &dyn Fn() -> bool);
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
 
 use super::News;
+use super::crew::Crew;
 use super::pollers::{Pollers, Slot};
 use crate::brain::{Event, Input, Time, Value, VarId};
 use crate::drive::{Cell, Due, Schedule, Source, lock};
@@ -32,6 +32,7 @@ pub(super) struct Keeper {
     /// so a watcher that is busy pays for one wake-up per timeout, not one per execution.
     sleeps_until: AtomicU64,
     pollers: Arc<Pollers>,
+    crew: Arc<Crew>,
 }
 
 #[derive(Default)]
@@ -48,10 +49,11 @@ enum Timed {
 }
 
 impl Keeper {
-    pub(super) fn new(origin: Instant, news: Sender<News>) -> Self {
+    pub(super) fn new(origin: Instant, news: Sender<News>, crew: &Arc<Crew>) -> Self {
         Self {
             origin,
-            pollers: Arc::new(Pollers::new(news.clone())),
+            pollers: Arc::new(Pollers::new(news.clone(), crew)),
+            crew: Arc::clone(crew),
             news,
             timers: Mutex::default(),
             signal: Condvar::new(),
@@ -72,10 +74,7 @@ impl Keeper {
         };
         self.pollers.open();
         let (keeper, cell) = (Arc::clone(self), Arc::downgrade(cell));
-        thread::Builder::new()
-            .name("hersh-time".to_owned())
-            .spawn(move || keeper.run(&cell, session))
-            .map(drop)
+        self.crew.spawn("hersh-time", move || keeper.run(&cell, session))
     }
 
     pub(super) fn end(&self) {

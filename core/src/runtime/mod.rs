@@ -10,6 +10,7 @@
 //! So that a function that does not return cannot make its watcher unobservable, nothing else
 //! depends on the loop: lifecycle events and deadlines are fed by the threads that bring them.
 
+mod crew;
 mod flows;
 mod keeper;
 mod os_signals;
@@ -17,13 +18,13 @@ mod pollers;
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
 
 use crate::brain::{Event, Input, Time, VarId};
 use crate::drive::{Body, Cell, Inner, Source, Step, Woken};
+use crew::Crew;
 use flows::Flows;
 use keeper::Keeper;
 
@@ -45,19 +46,22 @@ struct Engine {
     news: Receiver<News>,
     flows: Flows,
     keeper: Arc<Keeper>,
+    crew: Arc<Crew>,
 }
 
 impl Threads {
     pub(crate) fn new() -> Self {
         let (news_sender, news) = unbounded();
         let origin = Instant::now();
+        let crew = Arc::new(Crew::default());
         Self(Arc::new(Engine {
             origin,
             epoch: SystemTime::now(),
             wake: bounded(1),
             news,
             flows: Flows::default(),
-            keeper: Arc::new(Keeper::new(origin, news_sender)),
+            keeper: Arc::new(Keeper::new(origin, news_sender, &crew)),
+            crew,
         }))
     }
 }
@@ -124,10 +128,7 @@ impl Body for Threads {
     fn begin(&self, cell: &Arc<Cell>, session: u64) -> io::Result<()> {
         self.0.keeper.begin(cell)?;
         let (engine, cell) = (Arc::clone(&self.0), Arc::clone(cell));
-        thread::Builder::new()
-            .name("hersh-loop".to_owned())
-            .spawn(move || engine.run(&cell, session))
-            .map(drop)
+        self.0.crew.spawn("hersh-loop", move || engine.run(&cell, session))
     }
 
     fn wake(&self) {
@@ -186,6 +187,10 @@ impl Body for Threads {
             inner = cell.wait_changed(inner, left);
         }
         Woken::Satisfied
+    }
+
+    fn join(&self, limit: Option<Duration>) -> bool {
+        self.0.crew.join(limit)
     }
 
     fn sleep(&self, cell: &Cell, duration: Duration, cancelled: &dyn Fn() -> bool) {

@@ -6,12 +6,12 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
 use super::News;
+use super::crew::Crew;
 use crate::brain::VarId;
 use crate::drive::{Poll, lock, poll_once};
 
@@ -51,6 +51,7 @@ pub(super) struct Pollers {
     news: Sender<News>,
     shift: Mutex<Shift>,
     work: Condvar,
+    crew: Arc<Crew>,
 }
 
 #[derive(Default)]
@@ -66,8 +67,8 @@ struct Shift {
 }
 
 impl Pollers {
-    pub(super) fn new(news: Sender<News>) -> Self {
-        Self { news, shift: Mutex::default(), work: Condvar::new() }
+    pub(super) fn new(news: Sender<News>, crew: &Arc<Crew>) -> Self {
+        Self { news, shift: Mutex::default(), work: Condvar::new(), crew: Arc::clone(crew) }
     }
 
     pub(super) fn open(&self) {
@@ -114,8 +115,7 @@ impl Pollers {
             self.work.notify_one();
         } else if shift.threads < MOST_POLLERS {
             let pollers = Arc::clone(self);
-            let started =
-                thread::Builder::new().name("hersh-poll".to_owned()).spawn(move || pollers.run());
+            let started = self.crew.spawn("hersh-poll", move || pollers.run());
             shift.threads += usize::from(started.is_ok());
         }
     }

@@ -190,7 +190,7 @@ impl Watcher {
         if self.cell().is_inside() {
             return Err(StopError::Inside);
         }
-        self.ask_to_stop("stop() was called", options);
+        self.request_stop_with("stop() was called", options);
         self.cell().body.wait(self.cell(), None, &mut |inner| !inner.brain.state().is_live());
         let inner = self.cell().lock();
         let report = report(&inner);
@@ -203,10 +203,11 @@ impl Watcher {
 
     /// Asks for a graceful stop and does not wait. May be called from inside the managed function.
     pub fn request_stop(&self, reason: &str) {
-        self.ask_to_stop(reason, StopOptions::default());
+        self.request_stop_with(reason, StopOptions::default());
     }
 
-    fn ask_to_stop(&self, reason: &str, options: StopOptions) {
+    /// Like [`request_stop`](Self::request_stop), with another timeout, or serving the queue first.
+    pub fn request_stop_with(&self, reason: &str, options: StopOptions) {
         if self.state().is_live() {
             let request = self.cell().stop_request(reason, options.drain, options.timeout);
             // Refused when it has just ended, which is all that was asked.
@@ -261,6 +262,17 @@ impl Watcher {
         };
         self.cell().body.wait(self.cell(), timeout, &mut until) == Woken::Satisfied
             && holds(self.state())
+    }
+
+    /// Waits until no thread of this watcher is left, at most for `timeout`; whether none is: then
+    /// none of its functions runs and, until the next start, none will.
+    ///
+    /// A session that is over may leave threads behind: a function that was killed and has not
+    /// returned, a poll that hangs. This is for those who are about to end the process or to unload
+    /// what the functions use. From one of these threads it answers `false` at once, and while a
+    /// session is under way it waits for its end.
+    pub fn join(&self, timeout: Option<Duration>) -> bool {
+        self.cell().body.join(timeout)
     }
 
     /// Sends a message; an execution will serve it. Works from inside the managed function too.

@@ -292,3 +292,18 @@ fn wait_until(mut holds: impl FnMut() -> bool) -> bool {
     }
     false
 }
+
+#[test]
+fn a_killed_watcher_is_joined_when_its_function_has_returned() {
+    let gate = Gate::new();
+    let inside = Arc::clone(&gate);
+    let watcher = started(short(), move |_, _| {
+        inside.pass();
+        Ok(())
+    });
+    gate.entered.wait();
+    watcher.kill();
+    assert!(!watcher.join(Some(Duration::from_millis(1))), "its function has not returned");
+    gate.leave.wait();
+    assert!(watcher.join(LONG));
+}
