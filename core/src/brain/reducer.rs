@@ -266,7 +266,7 @@ impl Brain {
         }
         match self.state {
             State::InitRun => {
-                self.begin(Execution::fresh(Trigger::Init, None), Cause::Start, now, out)
+                self.begin(Execution::fresh(Trigger::Init, None), Cause::Start, now, out);
             }
             State::Ready => self.serve_signals(now, out),
             _ => self.serve_retry(now, out),

@@ -41,17 +41,21 @@ pub(crate) fn panic_words(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a panic without words".to_owned())
 }
 
-impl From<Result<Result<(), ManagedError>, String>> for Outcome {
-    fn from(result: Result<Result<(), ManagedError>, String>) -> Self {
-        match result {
-            Ok(Ok(())) => Self::Done,
-            Ok(Err(ManagedError::Stop(reason))) => Self::Stop(reason),
-            Ok(Err(ManagedError::Kill(reason))) => Self::Kill(reason),
-            Ok(Err(ManagedError::Crash(reason))) => Self::Crash(reason),
-            Ok(Err(ManagedError::Other(error))) => Self::Failed(chain(&*error)),
-            Err(words) => Self::Panicked(words),
-        }
-    }
+/// Calls the managed function. Words are made of its error here too, as that runs its user's code.
+pub(super) fn call(
+    watcher: u64,
+    managed: &mut ManagedFn,
+    message: Option<&Message>,
+    context: &Context,
+) -> Outcome {
+    inside(watcher, || match managed(message, context) {
+        Ok(()) => Outcome::Done,
+        Err(ManagedError::Stop(reason)) => Outcome::Stop(reason),
+        Err(ManagedError::Kill(reason)) => Outcome::Kill(reason),
+        Err(ManagedError::Crash(reason)) => Outcome::Crash(reason),
+        Err(ManagedError::Other(error)) => Outcome::Failed(chain(&*error)),
+    })
+    .unwrap_or_else(Outcome::Panicked)
 }
 
 /// An error with its sources, outermost first. Bounded, as a chain may be circular.

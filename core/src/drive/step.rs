@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cell::{Cell, Inner, Work, lock};
-use super::managed::inside;
+use super::managed::{call, inside};
 use crate::brain::{Event, Execution, Outcome, Time};
 use crate::watcher::Context;
 
@@ -62,11 +62,11 @@ impl Cell {
         let context = Context::of(self, execution);
         // Held while the function runs: the structure itself allows no second execution.
         let mut managed = lock(&self.managed);
-        let result = match managed.as_mut() {
-            Some(call) => inside(self.number, || call(message.as_deref(), &context)),
-            None => Ok(Ok(())),
+        let outcome = match managed.as_mut() {
+            Some(managed) => call(self.number, managed, message.as_deref(), &context),
+            None => Outcome::Done,
         };
-        Event::Returned { execution: number, outcome: Outcome::from(result) }
+        Event::Returned { execution: number, outcome }
     }
 
     /// Runs the cleanup function on the calling thread.

@@ -116,6 +116,19 @@ impl Engine {
     }
 }
 
+/// Kills the watcher if its loop dies, which only a fault of hersh itself can cause: better Killed
+/// and seen than alive and deaf.
+struct Lifeline<'a>(&'a Cell);
+
+impl Drop for Lifeline<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Refused when it has ended anyway.
+            let _ = self.0.feed(Event::Kill { reason: Arc::from("its loop thread panicked") });
+        }
+    }
+}
+
 impl Body for Threads {
     fn now(&self) -> Time {
         self.0.now()
@@ -128,7 +141,11 @@ impl Body for Threads {
     fn begin(&self, cell: &Arc<Cell>, session: u64) -> io::Result<()> {
         self.0.keeper.begin(cell)?;
         let (engine, cell) = (Arc::clone(&self.0), Arc::clone(cell));
-        self.0.crew.spawn("hersh-loop", move || engine.run(&cell, session))
+        self.0.crew.spawn("hersh-loop", move || {
+            let lifeline = Lifeline(&cell);
+            engine.run(&cell, session);
+            drop(lifeline);
+        })
     }
 
     fn wake(&self) {

@@ -6,6 +6,8 @@
 mod gate;
 #[cfg(feature = "sim")]
 mod lifecycle;
+#[cfg(all(unix, feature = "signals"))]
+mod process;
 mod threads;
 #[cfg(feature = "sim")]
 mod watching;

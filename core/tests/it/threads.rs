@@ -307,3 +307,21 @@ fn a_killed_watcher_is_joined_when_its_function_has_returned() {
     gate.leave.wait();
     assert!(watcher.join(LONG));
 }
+
+#[test]
+fn an_error_whose_words_panic_counts_as_a_panic() {
+    #[derive(Debug)]
+    struct Nasty;
+    impl std::fmt::Display for Nasty {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("no words")
+        }
+    }
+    impl std::error::Error for Nasty {}
+    let watcher = started(Config::default(), |_, ctx| match ctx.attempt() {
+        1 => Err(Nasty.into()),
+        _ => Ok(()),
+    });
+    assert!(watcher.wait_for(State::Ready, LONG));
+    assert_eq!(watcher.stats().counters.crashes, 1);
+}
