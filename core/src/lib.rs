@@ -35,6 +35,8 @@
 //! Everything here is synchronous; no async runtime is linked. A running watcher has one thread
 //! that runs its managed function, one that keeps time, and as many as slow polls need.
 
+#[cfg(feature = "api")]
+mod api;
 mod brain;
 mod drive;
 #[cfg(feature = "api")]
@@ -45,6 +47,8 @@ mod runtime;
 pub mod sim;
 mod watcher;
 
+#[cfg(feature = "api")]
+pub use api::{ApiConfig, ApiError};
 pub use brain::{
     Cause, Change, Counters, Data, Ending, Message, RecoveryPolicy, State, StateFault, Time,
     Transition, Trigger, Value, WatchKind,

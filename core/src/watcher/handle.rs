@@ -63,6 +63,8 @@ impl WeakWatcher {
 struct Owner {
     cell: Arc<Cell>,
     parent: Option<CancelToken>,
+    #[cfg(feature = "api")]
+    api: crate::api::Server,
 }
 
 impl Drop for Owner {
@@ -95,7 +97,18 @@ impl Watcher {
     }
 
     pub(crate) fn new(cell: Arc<Cell>, parent: Option<CancelToken>) -> Self {
-        Self { owner: Arc::new(Owner { cell, parent }) }
+        let owner = Owner {
+            cell,
+            parent,
+            #[cfg(feature = "api")]
+            api: crate::api::Server::default(),
+        };
+        Self { owner: Arc::new(owner) }
+    }
+
+    #[cfg(feature = "api")]
+    pub(crate) fn api(&self) -> &crate::api::Server {
+        &self.owner.api
     }
 
     pub(crate) fn cell(&self) -> &Arc<Cell> {

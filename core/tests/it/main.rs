@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[cfg(feature = "api")]
+mod api;
+#[cfg(feature = "api")]
 mod gate;
 #[cfg(feature = "sim")]
 mod lifecycle;

@@ -1,6 +1,6 @@
 //! The gate against live clients, friendly and hostile.
 
-mod client;
+pub(crate) mod client;
 mod crowds;
 mod ending;
 mod hostile;

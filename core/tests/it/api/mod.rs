@@ -1,0 +1,6 @@
+//! The WatcherAPI over a live connection (spec 20).
+
+#[cfg(feature = "sim")]
+mod bodies;
+mod errors;
+mod living;
