@@ -1,1 +1,17 @@
-//! What the tests that cross parts share: a private container engine under gVisor, and a host.
+//! What the tests that cross parts share: the engine they run on, the parts they put on it, and a host
+//! that ends with the test.
+//!
+//! Everything here panics where it cannot go on, with what it waited for and what the parts said: it is
+//! only ever called by tests.
+
+#![allow(clippy::missing_panics_doc, reason = "a panic is how a test fails, as said above")]
+
+mod engine;
+mod host;
+mod parts;
+mod wait;
+
+pub use engine::{Engine, engine};
+pub use host::{Answer, HostProcess};
+pub use parts::{counter, hersh, probe};
+pub use wait::{BOUND, until};

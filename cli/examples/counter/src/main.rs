@@ -50,10 +50,17 @@ fn run() -> Result<(), Box<dyn Error>> {
         context.set_value("kernel", kernel.clone());
         counter.execute(message, context)
     })?;
+    watcher.start_api_server(address())?;
     let end = watcher.run()?;
     if end.state != State::Stopped {
         return Err(format!("ended as {:?}", end.state).into());
     }
     writeln!(io::stdout(), "ended")?;
     Ok(())
+}
+
+/// Where the WatcherAPI is to listen. Only a container has walls enough to listen on every address.
+fn address() -> String {
+    let default = if env::var_os("HERSH_PROGRAM_ID").is_some() { "0.0.0.0" } else { "127.0.0.1" };
+    env::var("HERSH_API_ADDR").unwrap_or_else(|_| format!("{default}:8080"))
 }

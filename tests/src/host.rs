@@ -1,0 +1,220 @@
+//! A host that lives as long as a test.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{BOUND, Engine, hersh, until};
+
+/// A `hersh host` on a free port, with its own data folder. Dropping it ends the process and removes
+/// what it left on the engine.
+#[derive(Debug)]
+pub struct HostProcess<'e> {
+    engine: &'e Engine,
+    folder: TempDir,
+    running: Running,
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    url: String,
+    /// Held open: a host must not meet a closed pipe.
+    _stdout: BufReader<ChildStdout>,
+}
+
+/// What the host's API answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body; a JSON string where it is no JSON.
+    pub body: Value,
+}
+
+impl<'e> HostProcess<'e> {
+    /// Starts a host on a new data folder, and waits until its API answers.
+    pub fn start(engine: &'e Engine) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let running = launch(engine, folder.path());
+        Self { engine, folder, running }
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        data(self.folder.path())
+    }
+
+    /// The address of the API, `http://127.0.0.1:port`.
+    pub fn url(&self) -> &str {
+        &self.running.url
+    }
+
+    /// Ends the host as a failure of the machine would, with no chance to say goodbye, and starts one
+    /// again on the same data folder.
+    pub fn kill_and_start_again(&mut self) {
+        self.running.child.kill().expect("a host that runs can be killed");
+        self.running.child.wait().expect("a killed host ends");
+        self.running = launch(self.engine, self.folder.path());
+    }
+
+    /// Asks the host to end, and waits until it has.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let pid = self.running.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+        assert!(sent.success(), "the host had ended before it was asked to\n{}", self.log());
+        until("the host to end", || match self.running.child.try_wait() {
+            Ok(Some(status)) => Ok(status),
+            Ok(None) => Err("it runs".to_owned()),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
+    /// What `hersh` with `args` does, talking to this host.
+    pub fn hersh<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
+        Command::new(hersh())
+            .args(args)
+            .env("HERSH_HOST", self.url())
+            .env("HERSH_DATA_DIR", self.data())
+            .env_remove("HERSH_TOKEN")
+            .stdin(Stdio::null())
+            .output()
+            .expect("the hersh command runs")
+    }
+
+    /// What `hersh` with `args` prints.
+    ///
+    /// # Panics
+    /// When it does not succeed, with all that it and the host said.
+    pub fn ok<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
+        let args: Vec<S> = args.into_iter().collect();
+        let output = self.hersh(&args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let args: Vec<_> = args.iter().map(AsRef::as_ref).collect();
+        let log = if output.status.success() { String::new() } else { self.log() };
+        assert!(output.status.success(), "hersh {args:?}: {}: {said}\n{log}", output.status);
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Deploys `folder` under `name`, waits until it is Ready, and returns its id.
+    pub fn deploy(&self, folder: &Path, name: &str) -> String {
+        self.ok([OsStr::new("deploy"), folder.as_os_str(), "--name".as_ref(), name.as_ref()]);
+        self.program(name)["program_id"].as_str().expect("a program has an id").to_owned()
+    }
+
+    /// What the API tells about the program of this name.
+    pub fn program(&self, name: &str) -> Value {
+        let list = self.get("/programs").body;
+        let programs = list["programs"].as_array().into_iter().flatten();
+        let id = programs
+            .filter(|program| program["name"] == name)
+            .find_map(|program| program["program_id"].as_str())
+            .unwrap_or_else(|| panic!("no program is called {name}: {list}\n{}", self.log()));
+        self.get(&format!("/programs/{id}")).body
+    }
+
+    /// Waits until the program of this name is in `state`, and returns what the API tells about it.
+    pub fn until_state(&self, name: &str, state: &str) -> Value {
+        until(&format!("{name} to be {state}"), || {
+            let program = self.program(name);
+            if program["state"] == state { Ok(program) } else { Err(program) }
+        })
+    }
+
+    /// The API's answer to `GET path`.
+    pub fn get(&self, path: &str) -> Answer {
+        let request = agent().get(format!("{}{path}", self.url()));
+        let request = request.header("Authorization", self.authorization());
+        answer(request.call().unwrap_or_else(|e| panic!("GET {path}: {e}\n{}", self.log())))
+    }
+
+    /// The API's answer to `POST path` with `body`.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        let request = agent().post(format!("{}{path}", self.url()));
+        let request = request.header("Authorization", self.authorization());
+        answer(
+            request.send_json(body).unwrap_or_else(|e| panic!("POST {path}: {e}\n{}", self.log())),
+        )
+    }
+
+    /// The one container of this program, as `docker inspect` tells it.
+    pub fn container(&self, program_id: &str) -> Value {
+        let mut containers = self.engine.containers_of(&self.data());
+        containers.retain(|container| container["Config"]["Labels"]["hersh.program"] == program_id);
+        assert_eq!(containers.len(), 1, "one container of {program_id}: {containers:#?}");
+        containers.remove(0)
+    }
+
+    /// All that the host wrote on its standard error.
+    pub fn log(&self) -> String {
+        fs::read_to_string(log_file(self.folder.path())).unwrap_or_default()
+    }
+
+    fn authorization(&self) -> String {
+        let token = fs::read_to_string(self.data().join("admin.token"));
+        format!("Bearer {}", token.expect("a host makes its admin token").trim())
+    }
+}
+
+impl Drop for HostProcess<'_> {
+    fn drop(&mut self) {
+        // It may have ended already; then this does nothing.
+        let _ = self.running.child.kill();
+        let _ = self.running.child.wait();
+        self.engine.clean(&self.data());
+    }
+}
+
+fn launch(engine: &Engine, folder: &Path) -> Running {
+    let log = File::options().create(true).append(true).open(log_file(folder));
+    let mut child = Command::new(hersh())
+        .args(["host", "--listen", "127.0.0.1:0", "--docker", engine.host(), "--data-dir"])
+        .arg(data(folder))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log.expect("a file can be made in a new folder"))
+        .spawn()
+        .expect("the hersh command runs");
+    let mut stdout = BufReader::new(child.stdout.take().expect("it was asked to be piped"));
+    let mut url = String::new();
+    // Bounded: the host says where it listens, or ends and the pipe with it.
+    stdout.read_line(&mut url).expect("a pipe can be read");
+    let url = url.trim_end().to_owned();
+    if !url.starts_with("http://") {
+        let _ = child.kill();
+        let _ = child.wait();
+        let log = fs::read_to_string(log_file(folder)).unwrap_or_default();
+        panic!("the host said {url:?} instead of where it listens\n{log}");
+    }
+    until("the host to answer", || agent().get(format!("{url}/healthz")).call().map(drop));
+    Running { child, url, _stdout: stdout }
+}
+
+fn data(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+fn log_file(folder: &Path) -> PathBuf {
+    folder.join("host.log")
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(BOUND.min(Duration::from_secs(30))))
+        .build()
+        .into()
+}
+
+fn answer(mut response: ureq::http::Response<ureq::Body>) -> Answer {
+    let status = response.status().as_u16();
+    let text = response.body_mut().read_to_string().expect("an answer is text");
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Answer { status, body }
+}
