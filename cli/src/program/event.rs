@@ -85,7 +85,10 @@ pub enum Event {
         error: Option<String>,
     },
     /// The program's container was seen not running, or one was seen that should not be there.
-    RuntimeCheckRequested,
+    RuntimeCheckRequested {
+        /// Containers of this program that it did not seem to know.
+        unknown: Vec<ContainerId>,
+    },
     /// The host came up and took this program from its registry.
     HostStarted {
         /// The containers of this program that the engine has.
@@ -109,7 +112,7 @@ impl Event {
             Self::StopFinished { .. } => "StopFinished",
             Self::BackoffElapsed { .. } => "BackoffElapsed",
             Self::RemoveFinished { .. } => "RemoveFinished",
-            Self::RuntimeCheckRequested => "RuntimeCheckRequested",
+            Self::RuntimeCheckRequested { .. } => "RuntimeCheckRequested",
             Self::HostStarted { .. } => "HostStarted",
         }
     }

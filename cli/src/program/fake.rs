@@ -155,7 +155,7 @@ impl FakeHandler {
             Some(_) => Some(1),
             None => None,
         };
-        let exit = Exit { code, last_lines: vec!["the last line".into()] };
+        let exit = Exit { code, out_of_memory: false, last_lines: vec!["the last line".into()] };
         Some(Event::RuntimeExited { attempt, container_id: container.clone(), exit })
     }
 }

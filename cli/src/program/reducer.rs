@@ -45,7 +45,7 @@ pub fn reduce(state: ProgramState, event: &Event, now: Millis) -> Reduced {
         }
         Event::BackoffElapsed { attempt } => step.backoff_elapsed(*attempt),
         Event::RemoveFinished { error } => step.remove_finished(error.as_deref()),
-        Event::RuntimeCheckRequested => step.check(),
+        Event::RuntimeCheckRequested { unknown } => step.check(unknown),
         Event::HostStarted { found } => step.host_started(found),
     };
     Reduced { state: step.p, effects: step.effects, answer }
@@ -214,7 +214,7 @@ impl Step {
         let current = self.p.container_id.as_ref() == Some(container);
         if self.p.state == State::Ready && current {
             // Nobody asked for this; what became of the container is looked at, not assumed.
-            return self.check();
+            return self.check(&[]);
         }
         if error.is_none() {
             self.forget(container);
@@ -258,16 +258,23 @@ impl Step {
         Answer::Applied
     }
 
-    fn check(&mut self) -> Answer {
+    fn check(&mut self, unknown: &[ContainerId]) -> Answer {
         if let (State::Ready, Some(container)) = (self.p.state, self.p.container_id.clone()) {
             let attempt = self.p.attempt;
             self.effects.push(Effect::FetchRuntimeStatus { attempt, container_id: container });
         }
-        // While Stopping, each is being stopped already.
-        if self.p.state != State::Stopping {
-            for stray in self.p.strays.clone() {
-                self.stop(&stray);
-            }
+        // While Stopping, those that are known are being stopped already.
+        let known = if self.p.state == State::Stopping { vec![] } else { self.p.strays.clone() };
+        // One that is just being started is not known yet; its start tells of it.
+        let starting = matches!(self.p.state, State::Building | State::Starting);
+        let news: Vec<_> = unknown
+            .iter()
+            .filter(|id| !starting && !self.p.containers().any(|known| known == *id))
+            .cloned()
+            .collect();
+        for container in known.iter().chain(&news) {
+            self.add_stray(container);
+            self.stop(container);
         }
         Answer::Applied
     }
@@ -275,6 +282,13 @@ impl Step {
     /// Takes up what was under way when the host ended. Everything the engine has of this program
     /// is in `found`; what is not there is gone.
     fn host_started(&mut self, found: &[FoundContainer]) -> Answer {
+        if self.p.state == State::Ready && self.p.container_id.is_none() {
+            // The registry was lost and made again: the container of the last start is known by its
+            // label.
+            let own = found.iter().find(|one| one.attempt == self.p.attempt && one.running);
+            self.p.container_id = own.map(|one| one.container_id.clone());
+            self.p.ready_since = Some(self.now);
+        }
         let seen = |id: &ContainerId| found.iter().any(|one| one.container_id == *id);
         self.p.strays.retain(seen);
         let current = self.p.container_id.take_if(|id| !seen(id));
@@ -307,7 +321,7 @@ impl Step {
             State::Ready if current.is_some() || self.p.container_id.is_none() => {
                 self.clear_then_settle();
             }
-            State::Ready => return self.check(),
+            State::Ready => return self.check(&[]),
             State::Stopping => self.clear_then_settle(),
         }
         self.reschedule();

@@ -184,6 +184,8 @@ impl Desired {
 pub struct Exit {
     /// Its exit code; none when the container was already gone when it was looked at.
     pub code: Option<i64>,
+    /// Whether the system killed it because it used more memory than it may.
+    pub out_of_memory: bool,
     /// The last lines it wrote, oldest first.
     pub last_lines: Vec<String>,
 }
@@ -193,6 +195,9 @@ impl fmt::Display for Exit {
         match self.code {
             Some(code) => write!(f, "the program exited with code {code}")?,
             None => f.write_str("the container is gone")?,
+        }
+        if self.out_of_memory {
+            f.write_str(" for want of memory")?;
         }
         if !self.last_lines.is_empty() {
             write!(f, "; its last lines: {}", self.last_lines.join(" | "))?;

@@ -118,7 +118,10 @@ impl World {
                     *runs = false;
                 }
             }
-            Act::Check => self.ask(&Event::RuntimeCheckRequested),
+            Act::Check => {
+                let unknown = self.containers.keys().cloned().collect();
+                self.ask(&Event::RuntimeCheckRequested { unknown });
+            }
             Act::Due => {
                 if let Some(pending) = self.program.pending_restart {
                     self.ask(&Event::BackoffElapsed { attempt: pending.after });
@@ -165,8 +168,10 @@ impl World {
             Effect::FetchRuntimeStatus { attempt, container_id } => {
                 let exit = match self.containers.get(&container_id) {
                     Some((_, true)) => return,
-                    Some((_, false)) => Exit { code: Some(1), last_lines: vec![] },
-                    None => Exit { code: None, last_lines: vec![] },
+                    Some((_, false)) => {
+                        Exit { code: Some(1), out_of_memory: false, last_lines: vec![] }
+                    }
+                    None => Exit { code: None, out_of_memory: false, last_lines: vec![] },
                 };
                 Event::RuntimeExited { attempt, container_id, exit }
             }

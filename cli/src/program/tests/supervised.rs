@@ -172,7 +172,7 @@ fn a_program_that_dies_is_restarted_as_its_policy_says() {
             .supervisor
             .wait(&rig.id, PATIENCE, |p| p.state == State::Ready && p.attempt == Attempt(attempt));
         rig.handler.kill(&ready.unwrap().container_id.unwrap());
-        rig.ask(Event::RuntimeCheckRequested);
+        rig.ask(Event::RuntimeCheckRequested { unknown: vec![] });
     }
     let failed = rig
         .supervisor

@@ -1,0 +1,86 @@
+//! Building an image.
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{Call, Docker, EngineError, Keep, Scratch, cancelled, say};
+use crate::host::compose::{STATE_DIR, labels};
+use crate::host::engine::BuildJob;
+use crate::program::{Cancel, ImageId};
+
+/// How much a failed build's error says of its log.
+const LAST_WORDS: usize = 2 << 10;
+
+pub(super) fn build(
+    docker: &Docker,
+    mut job: BuildJob<'_>,
+    cancel: &Cancel,
+) -> Result<ImageId, EngineError> {
+    let dockerfile = job.context.join("Dockerfile");
+    guard(&dockerfile)?;
+    let (program, attempt) = (job.program_id, job.attempt);
+    let id_file = Scratch(docker.scratch.join(format!("image-{program}-{attempt}")));
+    let mut args = vec![
+        "build".to_owned(),
+        "--force-rm".to_owned(),
+        format!("--file={}", dockerfile.display()),
+        format!("--iidfile={}", id_file.0.display()),
+        format!("--tag=hersh-program:{program}"),
+    ];
+    // What is said here outdoes labels of the Dockerfile and of its base image.
+    for (name, value) in labels(program, attempt, &docker.host_id) {
+        args.push(format!("--label={name}={value}"));
+    }
+    args.push(job.context.display().to_string());
+    let log = job.log.try_clone().map_err(|error| EngineError::File(error.to_string()))?;
+    let call = Call {
+        args: &args,
+        deadline: job.timeout,
+        keep: Keep::Last(LAST_WORDS),
+        merge: true,
+        log: Some(log),
+    };
+    let built = docker.runner.run(&call, cancel).map_err(cancelled);
+    let image = built.and_then(|_| read_id(docker, &id_file.0)).and_then(|image| {
+        refuse_volumes(docker, &image)?;
+        Ok(image)
+    });
+    match &image {
+        Err(error) => say(&mut job.log, &format!("hersh: {error}")),
+        // Images of earlier starts go. One that is left behind is tried again at the next build.
+        Ok(image) => drop(docker.remove_images_but(program, Some(image))),
+    }
+    image
+}
+
+/// The client follows a Dockerfile that is a link to any file of the machine.
+fn guard(dockerfile: &Path) -> Result<(), EngineError> {
+    match dockerfile.symlink_metadata() {
+        Ok(facts) if facts.is_file() => Ok(()),
+        Ok(_) => Err(EngineError::Refused("the Dockerfile is not a regular file".to_owned())),
+        Err(error) => Err(EngineError::File(format!("the Dockerfile cannot be read: {error}"))),
+    }
+}
+
+fn read_id(docker: &Docker, file: &Path) -> Result<ImageId, EngineError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| docker.unclear("build", &format!("no image id: {error}")))?;
+    text.trim().parse().map_err(|error| docker.unclear("build", &error))
+}
+
+/// A volume of the image's own would be one more place to write to.
+fn refuse_volumes(docker: &Docker, image: &ImageId) -> Result<(), EngineError> {
+    let args = ["image", "inspect", "--format", "{{json .Config.Volumes}}", image.as_str()];
+    let out = docker.ask(&args)?;
+    let volumes: Value =
+        serde_json::from_slice(&out).map_err(|error| docker.unclear("inspect", &error))?;
+    let mut places = volumes.as_object().into_iter().flatten().map(|(place, _)| place.as_str());
+    match places.find(|place| place.trim_end_matches('/') != STATE_DIR) {
+        None => Ok(()),
+        Some(place) => {
+            let words =
+                format!("the image declares VOLUME {place}: only {STATE_DIR} may be written");
+            Err(EngineError::Refused(words))
+        }
+    }
+}

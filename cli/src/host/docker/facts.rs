@@ -1,0 +1,148 @@
+//! What the engine is, what it cannot do, and the bridge that programs share.
+use serde_json::Value;
+
+use super::{Docker, EngineError, EngineFacts, RunError, is_missing};
+use crate::host::compose::LABEL_HOST;
+
+/// The bridge option that keeps containers of one bridge apart.
+const APART: &str = "com.docker.network.bridge.enable_icc";
+
+pub(super) fn probe(docker: &Docker) -> Result<EngineFacts, EngineError> {
+    let out = docker.ask(&["info", "--format", "{{json .}}"])?;
+    let info: Value =
+        serde_json::from_slice(&out).map_err(|error| docker.unclear("info", &error))?;
+    // A client without an engine prints what it knows of itself, and lists what went wrong.
+    let version = info["ServerVersion"].as_str().unwrap_or_default().to_owned();
+    if version.is_empty() {
+        let words = info["ServerErrors"].to_string();
+        return Err(EngineError::Refused(format!("the engine does not answer: {words}")));
+    }
+    let mut facts = EngineFacts { warnings: shortcomings(&info, &version), ..Default::default() };
+    facts.version = version;
+    facts.runtimes = info["Runtimes"]
+        .as_object()
+        .map(|runtimes| runtimes.keys().cloned().collect())
+        .unwrap_or_default();
+    match ensure_bridge(docker) {
+        Ok(()) => facts.keeps_apart = true,
+        Err(words) => facts.warnings.push(format!(
+            "programs with a network cannot be started, since this engine would not keep them \
+             apart: {words}"
+        )),
+    }
+    Ok(facts)
+}
+
+/// What this engine cannot do of the contract.
+fn shortcomings(info: &Value, version: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (flag, what) in
+        [("MemoryLimit", "memory"), ("CpuCfsQuota", "processor time"), ("PidsLimit", "processes")]
+    {
+        if info[flag] == Value::Bool(false) {
+            words.push(format!(
+                "this machine cannot limit {what}: programs will be refused by the check after start"
+            ));
+        }
+    }
+    if info["SwapLimit"] == Value::Bool(false) {
+        words.push(
+            "this machine cannot limit swap: a program may use swap beyond its memory".to_owned(),
+        );
+    }
+    let secured = info["SecurityOptions"].to_string();
+    if !secured.contains("name=seccomp") {
+        words.push("this engine has no seccomp: system calls are not filtered".to_owned());
+    }
+    let major = version.split('.').next().and_then(|text| text.parse::<u32>().ok());
+    if major.is_some_and(|major| major < 28) {
+        words.push(format!(
+            "engine {version} is older than 28: other machines of the same network may reach \
+             ports that are published on 127.0.0.1"
+        ));
+    }
+    words.push(
+        "the size of /state is not limited: a bind mount has no quota on this file system"
+            .to_owned(),
+    );
+    words
+}
+
+/// Makes the host's bridge, or makes sure that the one that is there keeps programs apart.
+fn ensure_bridge(docker: &Docker) -> Result<(), String> {
+    let name = Docker::bridge(&docker.host_id);
+    let look = || docker.ask(&["network", "inspect", "--format", "{{json .}}", &name]);
+    let label = format!("{LABEL_HOST}={}", docker.host_id);
+    let option = format!("{APART}=false");
+    let make = || {
+        docker.ask(&[
+            "network",
+            "create",
+            "--driver=bridge",
+            "--opt",
+            &option,
+            "--label",
+            &label,
+            &name,
+        ])
+    };
+    let found = match look() {
+        Err(error) if is_no_network(&error) => {
+            make().map_err(|error| error.to_string())?;
+            look()
+        }
+        other => other,
+    };
+    let out = found.map_err(|error| error.to_string())?;
+    let network: Value = serde_json::from_slice(&out).map_err(|error| error.to_string())?;
+    let apart = network["Options"][APART] == "false" && network["Driver"] == "bridge";
+    if !apart {
+        return Err(format!("network {name} exists and does not have {option}"));
+    }
+    filtering()
+}
+
+/// Removes the host's bridge, unless programs are on it.
+pub(super) fn remove_bridge(docker: &Docker) {
+    // Whether it went or is still needed, there is nothing to be done about it.
+    drop(docker.ask(&["network", "rm", &Docker::bridge(&docker.host_id)]));
+}
+
+fn is_no_network(error: &RunError) -> bool {
+    let words = error.stderr().to_ascii_lowercase();
+    is_missing(error) || words.contains("no such network") || words.contains("not found")
+}
+
+/// Containers of one bridge are kept apart by packet filters, which the kernel can be told not to
+/// apply to bridges. Where the kernel does not say, the engine has made sure when it made the
+/// network.
+fn filtering() -> Result<(), String> {
+    let file = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+    match std::fs::read_to_string(file) {
+        Ok(text) if text.trim() == "0" => Err(format!("{file} is 0")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_an_engine_cannot_do_is_said_by_name() {
+        let able = json!({
+            "MemoryLimit": true, "CpuCfsQuota": true, "PidsLimit": true, "SwapLimit": true,
+            "SecurityOptions": ["name=seccomp,profile=default"],
+        });
+        assert_eq!(shortcomings(&able, "28.2.2").len(), 1, "the size of /state alone");
+        let old = shortcomings(&able, "20.10.24+dfsg1").join("\n");
+        assert!(old.contains("older than 28"), "{old}");
+        let poor = json!({"MemoryLimit": false, "PidsLimit": false, "SwapLimit": false});
+        let words = shortcomings(&poor, "28.0").join("\n");
+        for what in ["limit memory", "limit processes", "swap", "seccomp"] {
+            assert!(words.contains(what), "{what}: {words}");
+        }
+    }
+}

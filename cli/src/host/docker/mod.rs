@@ -1,0 +1,249 @@
+//! The container engine, reached through its own command.
+mod build;
+mod facts;
+mod process;
+mod stream;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::compose::{ComposeSpec, LABEL_ATTEMPT, LABEL_HOST, LABEL_PROGRAM};
+use super::config::DockerConfig;
+use super::engine::{BuildJob, Engine, EngineError, EngineFacts, Listed};
+use crate::program::{Attempt, Cancel, ContainerId, ImageId, ProgramId};
+
+pub use process::{Call, Keep, RunError, Runner};
+pub use stream::LogStream;
+
+/// How long the engine may take to answer a question.
+const ASK: Duration = Duration::from_secs(30);
+/// How long it may take to start a container.
+const RUN: Duration = Duration::from_secs(120);
+/// The most that is kept of a container's log.
+const LOG_BYTES: usize = 4 << 20;
+
+/// Docker, for one host. Usable from any thread.
+#[derive(Debug, Clone)]
+pub struct Docker {
+    runner: Runner,
+    host_id: String,
+    /// Where files that the client leaves behind go.
+    scratch: PathBuf,
+}
+
+impl Docker {
+    /// Docker as it is configured, for the host of this id. Nothing is run yet.
+    pub fn new(config: &DockerConfig, host_id: &str, scratch: impl Into<PathBuf>) -> Self {
+        // Progress is read by people and files, not by a terminal.
+        let mut env = vec![("BUILDKIT_PROGRESS".to_owned(), "plain".to_owned())];
+        if let Some(host) = &config.host {
+            env.push(("DOCKER_HOST".to_owned(), host.clone()));
+        }
+        if let Some(folder) = &config.config_dir {
+            env.push(("DOCKER_CONFIG".to_owned(), folder.to_string_lossy().into_owned()));
+        }
+        let runner = Runner::new(&config.binary, env);
+        Self { runner, host_id: host_id.to_owned(), scratch: scratch.into() }
+    }
+
+    /// The name of the bridge that this host's programs are on.
+    pub fn bridge(host_id: &str) -> String {
+        format!("hersh-{host_id}")
+    }
+
+    fn ask(&self, args: &[&str]) -> Result<Vec<u8>, RunError> {
+        self.ask_for(args, ASK, Keep::All(16 << 20), &Cancel::new())
+    }
+
+    fn ask_for(
+        &self,
+        args: &[&str],
+        deadline: Duration,
+        keep: Keep,
+        cancel: &Cancel,
+    ) -> Result<Vec<u8>, RunError> {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        self.runner.run(&Call { deadline, keep, ..Call::new(&args) }, cancel)
+    }
+
+    fn unclear(&self, call: &str, words: &impl ToString) -> EngineError {
+        let argv = self.runner.argv(&[call.to_owned()]);
+        RunError::Answer { argv, words: words.to_string() }.into()
+    }
+}
+
+impl Engine for Docker {
+    fn probe(&self) -> Result<EngineFacts, EngineError> {
+        facts::probe(self)
+    }
+
+    fn build(&self, job: BuildJob<'_>, cancel: &Cancel) -> Result<ImageId, EngineError> {
+        build::build(self, job, cancel)
+    }
+
+    fn run(&self, spec: &ComposeSpec, cancel: &Cancel) -> Result<ContainerId, EngineError> {
+        let args = spec.to_docker_run_args();
+        let call = Call { deadline: RUN, ..Call::new(&args) };
+        let out = self.runner.run(&call, cancel).map_err(cancelled)?;
+        let text = String::from_utf8_lossy(&out);
+        text.trim().parse().map_err(|error| self.unclear("run", &error))
+    }
+
+    fn inspect(&self, container: &ContainerId) -> Result<Option<Value>, EngineError> {
+        let args = ["container", "inspect", container.as_str()];
+        let out = match self.ask(&args) {
+            Err(error) if is_missing(&error) => return Ok(None),
+            other => other?,
+        };
+        let mut answer: Vec<Value> =
+            serde_json::from_slice(&out).map_err(|error| self.unclear("inspect", &error))?;
+        match (answer.pop(), answer.is_empty()) {
+            (Some(one), true) => Ok(Some(one)),
+            _ => Err(self.unclear("inspect", &"not exactly one container")),
+        }
+    }
+
+    fn stop(&self, container: &ContainerId, grace: Duration) -> Result<(), EngineError> {
+        let seconds = grace.as_secs().to_string();
+        let asked = self.ask_for(
+            &["container", "stop", "-t", &seconds, container.as_str()],
+            grace + ASK,
+            Keep::Last(1 << 10),
+            &Cancel::new(),
+        );
+        match asked {
+            Err(error) if is_missing(&error) => return Ok(()),
+            // One that would not stop is removed by force all the same.
+            Err(_) | Ok(_) => {}
+        }
+        match self.ask(&["container", "rm", "--force", "--volumes", container.as_str()]) {
+            Err(error) if is_missing(&error) => Ok(()),
+            Err(error) if error.stderr().contains("is already in progress") => {
+                self.await_gone(container)
+            }
+            other => Ok(other.map(drop)?),
+        }
+    }
+
+    fn list(&self) -> Result<Vec<Listed>, EngineError> {
+        let filter = format!("label={LABEL_HOST}={}", self.host_id);
+        let format = format!(
+            "{{{{.ID}}}}\t{{{{.State}}}}\t{{{{.Label \"{LABEL_PROGRAM}\"}}}}\t{{{{.Label \"{LABEL_ATTEMPT}\"}}}}"
+        );
+        let args =
+            ["container", "ls", "--all", "--no-trunc", "--filter", &filter, "--format", &format];
+        let out = self.ask(&args)?;
+        let text = String::from_utf8_lossy(&out);
+        text.lines().map(|line| listed(line).ok_or_else(|| self.unclear("ls", &line))).collect()
+    }
+
+    fn logs(&self, container: &ContainerId, tail: usize) -> Result<Vec<u8>, EngineError> {
+        let args = log_args(container, tail, false);
+        let call = Call { keep: Keep::Last(LOG_BYTES), merge: true, ..Call::new(&args) };
+        Ok(self.runner.run(&call, &Cancel::new())?)
+    }
+
+    fn follow(
+        &self,
+        container: &ContainerId,
+        tail: usize,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn Read + Send>, EngineError> {
+        let args = log_args(container, tail, true);
+        Ok(Box::new(LogStream::open(&self.runner, &args, cancel.clone())?))
+    }
+
+    fn remove_images(&self, program: &ProgramId) -> Result<(), EngineError> {
+        self.remove_images_but(program, None)
+    }
+
+    fn close(&self) {
+        facts::remove_bridge(self);
+    }
+}
+
+impl Docker {
+    /// Removes the images of a program, but not this one.
+    fn remove_images_but(
+        &self,
+        program: &ProgramId,
+        keep: Option<&ImageId>,
+    ) -> Result<(), EngineError> {
+        let own = format!("label={LABEL_HOST}={}", self.host_id);
+        let of = format!("label={LABEL_PROGRAM}={program}");
+        let list = ["image", "ls", "--no-trunc", "--quiet", "--filter", &own, "--filter", &of];
+        let out = self.ask(&list)?;
+        let text = String::from_utf8_lossy(&out);
+        let images: Vec<ImageId> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        for image in images.iter().filter(|image| Some(*image) != keep) {
+            match self.ask(&["image", "rm", "--force", image.as_str()]) {
+                Err(error) if is_missing(&error) => {}
+                other => drop(other?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a container that somebody else is removing is gone; at most as long as an
+    /// answer may take.
+    fn await_gone(&self, container: &ContainerId) -> Result<(), EngineError> {
+        match self.ask(&["container", "wait", "--condition", "removed", container.as_str()]) {
+            Ok(_) => Ok(()),
+            Err(_) if self.inspect(container)?.is_none() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn log_args(container: &ContainerId, tail: usize, follow: bool) -> Vec<String> {
+    let mut args = vec!["container".to_owned(), "logs".to_owned(), format!("--tail={tail}")];
+    if follow {
+        args.push("--follow".to_owned());
+    }
+    args.push(container.to_string());
+    args
+}
+
+/// One line of `docker container ls`.
+fn listed(line: &str) -> Option<Listed> {
+    let mut fields = line.split('\t');
+    Some(Listed {
+        container_id: fields.next()?.parse().ok()?,
+        running: matches!(fields.next()?, "running" | "paused" | "restarting"),
+        program_id: fields.next()?.parse().ok(),
+        attempt: Attempt(fields.next()?.parse().unwrap_or_default()),
+    })
+}
+
+/// Whether the engine said that there is no such thing.
+fn is_missing(error: &RunError) -> bool {
+    let words = error.stderr().to_ascii_lowercase();
+    ["no such container", "no such object", "no such image"].iter().any(|text| words.contains(text))
+}
+
+fn cancelled(error: RunError) -> EngineError {
+    match error {
+        RunError::Cancelled { .. } => EngineError::Cancelled,
+        other => EngineError::Run(other),
+    }
+}
+
+/// A file of the host that goes away with this value.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // It may never have been made.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Says something in a build's log; a log that cannot be written to stops nothing.
+fn say(log: &mut File, words: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(log, "{words}");
+}

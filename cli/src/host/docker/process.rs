@@ -1,0 +1,478 @@
+//! The one way in which the host runs another program.
+//!
+//! Arguments are a vector, never a shell's line. Both pipes are drained, what is kept of them is
+//! bounded, there is a deadline, and a cancellation ends the whole process group.
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use crate::program::Cancel;
+
+/// How long a group that was killed, or whose leader has ended, may hold its pipes open.
+const LINGER: Duration = Duration::from_secs(3);
+/// How much of its words an error carries.
+const WORDS: usize = 4 << 10;
+
+/// Why a program did not do what it was run for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// It could not be started.
+    #[error("{argv} could not be started: {source}")]
+    Spawn {
+        /// The command line, for people.
+        argv: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It ended with an error.
+    #[error("{argv} ended with {}: {}", status_words(*status), stderr.trim())]
+    Exit {
+        /// The command line, for people.
+        argv: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last of what it wrote to its standard error.
+        stderr: String,
+    },
+    /// It took too long, and was killed.
+    #[error("{argv} was killed after {} s", after.as_secs_f32())]
+    Deadline {
+        /// The command line, for people.
+        argv: String,
+        /// How long it was given.
+        after: Duration,
+    },
+    /// It was cancelled, and killed.
+    #[error("{argv} was cancelled")]
+    Cancelled {
+        /// The command line, for people.
+        argv: String,
+    },
+    /// It wrote more than it may.
+    #[error("{argv} wrote more than {limit} bytes")]
+    Flood {
+        /// The command line, for people.
+        argv: String,
+        /// How many it may write.
+        limit: usize,
+    },
+    /// What it wrote is not what it should.
+    #[error("{argv} answered what cannot be understood: {words}")]
+    Answer {
+        /// The command line, for people.
+        argv: String,
+        /// What is wrong with it.
+        words: String,
+    },
+}
+
+impl RunError {
+    /// The last of what the program wrote to its standard error, if it ended with an error.
+    pub fn stderr(&self) -> &str {
+        match self {
+            Self::Exit { stderr, .. } => stderr,
+            _ => "",
+        }
+    }
+}
+
+fn status_words(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "an unknown status".to_owned(),
+    }
+}
+
+/// What is kept of what a program writes to its standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// All of it; more than this many bytes is an error.
+    All(usize),
+    /// The last of it, at most this many bytes.
+    Last(usize),
+}
+
+/// One run of a program.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The arguments after the program's name.
+    pub args: &'a [String],
+    /// How long it may take.
+    pub deadline: Duration,
+    /// What is kept of its standard output.
+    pub keep: Keep,
+    /// Whether its standard error goes the same way as its standard output, in order.
+    pub merge: bool,
+    /// A file that gets everything that it writes, while it writes.
+    pub log: Option<File>,
+}
+
+impl<'a> Call<'a> {
+    /// A run that answers within 30 s with at most 16 MiB.
+    pub fn new(args: &'a [String]) -> Self {
+        let (deadline, keep) = (Duration::from_secs(30), Keep::All(16 << 20));
+        Self { args, deadline, keep, merge: false, log: None }
+    }
+}
+
+/// Runs one program with a fixed environment. Usable from any thread.
+#[derive(Debug, Clone)]
+pub struct Runner {
+    binary: PathBuf,
+    env: Vec<(String, String)>,
+}
+
+/// What the threads of a run report.
+enum Part {
+    Out(Vec<u8>, bool),
+    Err(Vec<u8>),
+    Exited,
+}
+
+impl Runner {
+    /// A runner of this program. It sees `env` and, of the host's environment, `PATH` and `HOME`.
+    pub fn new(binary: impl Into<PathBuf>, env: Vec<(String, String)>) -> Self {
+        Self { binary: binary.into(), env }
+    }
+
+    /// The program.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// The command line as people read it. It carries no secret: those travel in files.
+    pub fn argv(&self, args: &[String]) -> String {
+        let mut words = vec![self.binary.display().to_string()];
+        words.extend(args.iter().cloned());
+        words.join(" ")
+    }
+
+    /// The program with these arguments, in a process group of its own.
+    pub(super) fn command(&self, args: &[String]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(args).env_clear().stdin(Stdio::null()).process_group(0);
+        for name in ["PATH", "HOME"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs the program to its end and returns what was kept of its standard output.
+    ///
+    /// # Errors
+    /// [`RunError`]; in each case the whole process group has ended.
+    pub fn run(&self, call: &Call<'_>, cancel: &Cancel) -> Result<Vec<u8>, RunError> {
+        let argv = self.argv(call.args);
+        if cancel.is_cancelled() {
+            return Err(RunError::Cancelled { argv });
+        }
+        let (parts, report) = bounded(3);
+        let (mut child, drains) = start(self.command(call.args), call, &parts)
+            .map_err(|source| RunError::Spawn { argv: argv.clone(), source })?;
+        let ended = follow(&child, drains, call.deadline, &report, cancel);
+        // The group may outlive its leader; the leader is not reaped yet, so the id is still its.
+        kill_group(&child);
+        let status = if ended.exited { child.wait().ok() } else { None };
+        match (ended.cut, status) {
+            (Some(Cut::Cancelled), _) => Err(RunError::Cancelled { argv }),
+            (Some(Cut::Deadline), _) | (None, None) => {
+                Err(RunError::Deadline { argv, after: call.deadline })
+            }
+            (None, Some(status)) if !status.success() => {
+                let words = if call.merge { &ended.out } else { &ended.err };
+                let words = &words[words.len().saturating_sub(WORDS)..];
+                let stderr = String::from_utf8_lossy(words).into_owned();
+                Err(RunError::Exit { argv, status, stderr })
+            }
+            (None, Some(_)) => match call.keep {
+                Keep::All(limit) if ended.flooded => Err(RunError::Flood { argv, limit }),
+                _ => Ok(ended.out),
+            },
+        }
+    }
+}
+
+/// Starts the program and the threads that drain its pipes and wait for its end; tells how many
+/// drains will report.
+fn start(
+    mut command: Command,
+    call: &Call<'_>,
+    parts: &Sender<Part>,
+) -> std::io::Result<(Child, usize)> {
+    let log = || call.log.as_ref().map(File::try_clone).transpose();
+    let (out, out_end) = std::io::pipe()?;
+    let mut drains = vec![(out, log()?, call.keep, true)];
+    if call.merge {
+        command.stderr(out_end.try_clone()?);
+    } else {
+        let (err, err_end) = std::io::pipe()?;
+        drains.push((err, log()?, Keep::Last(WORDS), false));
+        command.stderr(err_end);
+    }
+    command.stdout(out_end);
+    let mut child = command.spawn()?;
+    // It holds the writing ends, and a drain ends when there are none left.
+    drop(command);
+    let count = drains.len();
+    let spawned = drains
+        .into_iter()
+        .try_for_each(|(pipe, log, keep, is_out)| {
+            let parts = parts.clone();
+            let drain = move || {
+                let (bytes, flooded) = drain(pipe, log, keep);
+                let part = if is_out { Part::Out(bytes, flooded) } else { Part::Err(bytes) };
+                // There is room for every part, and nobody to tell once the run was given up.
+                let _ = parts.send(part);
+            };
+            thread::Builder::new().name("drain".into()).spawn(drain).map(drop)
+        })
+        .and_then(|()| announce_end(&child, parts.clone()));
+    if let Err(error) = spawned {
+        kill_group(&child);
+        let _ = child.wait();
+        return Err(error);
+    }
+    Ok((child, count))
+}
+
+/// Reads until the end; keeps and logs what it is told to.
+fn drain(mut pipe: impl Read, mut log: Option<File>, keep: Keep) -> (Vec<u8>, bool) {
+    let (mut kept, mut flooded) = (Vec::new(), false);
+    let mut buffer = [0_u8; 16 << 10];
+    loop {
+        let bytes = match pipe.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => &buffer[..count],
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(_) => break,
+        };
+        // A log that cannot be written must not stop the program that writes it.
+        log = log.filter(|file| (&*file).write_all(bytes).is_ok());
+        match keep {
+            Keep::All(limit) => {
+                let room = limit.saturating_sub(kept.len());
+                flooded |= bytes.len() > room;
+                kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+            Keep::Last(limit) => {
+                kept.extend_from_slice(bytes);
+                if kept.len() >= limit.saturating_mul(2) {
+                    kept.drain(..kept.len() - limit);
+                }
+            }
+        }
+    }
+    if let Keep::Last(limit) = keep {
+        kept.drain(..kept.len().saturating_sub(limit));
+    }
+    (kept, flooded)
+}
+
+/// Reports the program's end without reaping it, so that its process group's id stays its own.
+fn announce_end(child: &Child, parts: Sender<Part>) -> std::io::Result<()> {
+    let pid = Pid::from_child(child);
+    let wait = move || {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
+        let _ = parts.send(Part::Exited);
+    };
+    thread::Builder::new().name("wait".into()).spawn(wait).map(drop)
+}
+
+pub(super) fn kill_group(child: &Child) {
+    // The only error is that nobody is left in the group.
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+}
+
+#[derive(Clone, Copy)]
+enum Cut {
+    Deadline,
+    Cancelled,
+}
+
+/// What is known of a run that has ended, or was given up.
+struct Ended {
+    /// Drains that have not reported.
+    drains: usize,
+    exited: bool,
+    out: Vec<u8>,
+    err: Vec<u8>,
+    flooded: bool,
+    cut: Option<Cut>,
+}
+
+impl Ended {
+    fn is_complete(&self) -> bool {
+        self.drains == 0 && self.exited
+    }
+
+    /// Gathers what is reported until that is all, or the time is over, or it is cancelled.
+    fn gather(
+        &mut self,
+        report: &Receiver<Part>,
+        time: Duration,
+        cancel: Option<&Cancel>,
+    ) -> Option<Cut> {
+        let never = crossbeam_channel::never();
+        let signal = cancel.map_or(&never, Cancel::signal);
+        let mut until = Instant::now() + time;
+        while !self.is_complete() {
+            select! {
+                recv(report) -> part => match part.ok()? {
+                    Part::Out(bytes, flooded) => {
+                        (self.out, self.flooded) = (bytes, flooded);
+                        self.drains -= 1;
+                    }
+                    Part::Err(bytes) => {
+                        self.err = bytes;
+                        self.drains -= 1;
+                    }
+                    Part::Exited => {
+                        self.exited = true;
+                        // Someone whom it left behind may hold its pipes open, but not for long.
+                        until = until.min(Instant::now() + LINGER);
+                    }
+                },
+                recv(signal) -> _ => return Some(Cut::Cancelled),
+                default(until.saturating_duration_since(Instant::now())) => {
+                    return Some(Cut::Deadline);
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Follows a run to its end, which is forced when its time is over or it is cancelled.
+fn follow(
+    child: &Child,
+    drains: usize,
+    deadline: Duration,
+    report: &Receiver<Part>,
+    cancel: &Cancel,
+) -> Ended {
+    let (out, err) = (Vec::new(), Vec::new());
+    let mut ended = Ended { drains, exited: false, out, err, flooded: false, cut: None };
+    let cut = ended.gather(report, deadline, Some(cancel));
+    if !ended.is_complete() {
+        ended.cut = cut.filter(|_| !ended.exited);
+        kill_group(child);
+        // What even this does not end is held by the system, and nobody can wait for that.
+        ended.gather(report, LINGER, None);
+    }
+    ended
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn shell(script: &str, change: impl FnOnce(&mut Call<'_>)) -> Result<Vec<u8>, RunError> {
+        shell_until(script, &Cancel::new(), change)
+    }
+
+    fn shell_until(
+        script: &str,
+        cancel: &Cancel,
+        change: impl FnOnce(&mut Call<'_>),
+    ) -> Result<Vec<u8>, RunError> {
+        let runner = Runner::new("/bin/sh", vec![("GIVEN".into(), "yes".into())]);
+        let args = ["-c".to_owned(), script.to_owned()];
+        let mut call = Call::new(&args);
+        call.deadline = PATIENCE;
+        change(&mut call);
+        runner.run(&call, cancel)
+    }
+
+    #[test]
+    fn what_it_writes_comes_back() {
+        let out = shell("echo out; echo err >&2", |_| {}).unwrap();
+        assert_eq!(out, b"out\n");
+        let both = shell("echo out; echo err >&2", |call| call.merge = true).unwrap();
+        assert_eq!(both, b"out\nerr\n");
+    }
+
+    #[test]
+    fn an_error_carries_the_command_its_status_and_its_words() {
+        let error = shell("echo no space left >&2; exit 3", |_| {}).unwrap_err();
+        let words = error.to_string();
+        assert!(words.starts_with("/bin/sh -c echo no space"), "{words}");
+        assert!(words.ends_with("ended with exit code 3: no space left"), "{words}");
+        let killed = shell("kill -9 $$", |_| {}).unwrap_err();
+        assert!(killed.to_string().contains("ended with signal 9"), "{killed}");
+        let runner = Runner::new("/nowhere/docker", vec![]);
+        let missing = runner.run(&Call::new(&[]), &Cancel::new()).unwrap_err();
+        assert!(matches!(missing, RunError::Spawn { .. }), "{missing}");
+    }
+
+    #[test]
+    fn a_deadline_ends_the_whole_group() {
+        let script = "sleep 1000 & echo $!; wait";
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let log = file.reopen().unwrap();
+        let error = shell(script, |call| {
+            call.log = Some(log);
+            call.deadline = Duration::from_millis(300);
+        });
+        assert!(matches!(error, Err(RunError::Deadline { .. })), "{error:?}");
+        // The child's own child has gone too: signalling it fails, or it waits to be reaped.
+        let pid = std::fs::read_to_string(file.path()).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+        assert!(stat.is_err() || stat.unwrap().contains(") Z "), "{pid} still runs");
+    }
+
+    #[test]
+    fn a_cancellation_ends_it() {
+        let cancel = Cancel::new();
+        let (reader, writer) = std::io::pipe().unwrap();
+        let other = cancel.clone();
+        let canceller = thread::spawn(move || {
+            // It runs once it has written its first line.
+            let _ = { reader }.read(&mut [0; 1]);
+            other.cancel();
+        });
+        let log = File::from(std::os::fd::OwnedFd::from(writer));
+        let error = shell_until("echo up; sleep 1000", &cancel, |call| call.log = Some(log));
+        canceller.join().unwrap();
+        assert!(matches!(error, Err(RunError::Cancelled { .. })), "{error:?}");
+        let before = shell_until("exit 0", &cancel, |_| {});
+        assert!(matches!(before, Err(RunError::Cancelled { .. })), "{before:?}");
+    }
+
+    #[test]
+    fn one_that_is_left_behind_with_the_pipes_is_not_waited_for() {
+        let out = shell("echo done; sleep 1000 &", |_| {}).unwrap();
+        assert_eq!(out, b"done\n");
+    }
+
+    #[test]
+    fn a_flood_is_bounded() {
+        let flood = "i=0; while [ $i -lt 3000 ]; do echo 0123456789; i=$((i+1)); done; echo end";
+        let error = shell(flood, |call| call.keep = Keep::All(100));
+        assert!(matches!(error, Err(RunError::Flood { limit: 100, .. })), "{error:?}");
+        let last = shell(flood, |call| call.keep = Keep::Last(15)).unwrap();
+        assert_eq!(last, b"0123456789\nend\n");
+    }
+
+    #[test]
+    fn nothing_of_the_environment_passes_but_what_is_named() {
+        let out = shell("env", |_| {}).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.lines().any(|line| line == "GIVEN=yes"));
+        assert!(!out.contains("CARGO"), "{out}");
+    }
+}
