@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::units::{ByteSize, EnvEntry, MilliCpus};
+use crate::units::{ByteSize, EngineAddress, EnvEntry, MilliCpus};
 
 /// Shown under `hersh --help`; a test holds it against [`crate::output::Exit`].
 pub const AFTER_HELP: &str = "\
@@ -83,6 +83,8 @@ pub enum Command {
     Rm(RmArgs),
     /// Run the program of a folder here, without a container
     Dev(DevArgs),
+    /// Check what a host needs on this machine, and say how to get it
+    Doctor(DoctorArgs),
 }
 
 /// Which host to talk to.
@@ -99,11 +101,10 @@ pub struct HostArgs {
     /// Address of the API; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
     pub listen: SocketAddr,
-    /// The container runtime of programs, as the Docker engine knows it
-    #[arg(long, value_name = "NAME", default_value = "runsc")]
-    pub runtime: String,
-    /// Let programs run under runc where the runtime is not gVisor: no wall between them and the
-    /// kernel
+    /// The container runtime of programs
+    #[arg(long, value_enum, default_value_t = RuntimeArg::Runsc)]
+    pub runtime: RuntimeArg,
+    /// Allow `--runtime runc`, under which nothing stands between programs and the kernel
     #[arg(long)]
     pub allow_runc: bool,
     /// Serve everyone who can reach the address, which must be a loopback one
@@ -111,7 +112,7 @@ pub struct HostArgs {
     pub no_auth: bool,
     /// The Docker engine: `unix:///path`, `tcp://host:port` or the path of a socket
     #[arg(long, value_name = "ENGINE")]
-    pub docker: Option<String>,
+    pub docker: Option<EngineAddress>,
     /// Print a systemd unit that runs this host, and exit
     #[arg(long)]
     pub print_unit: bool,
@@ -159,6 +160,15 @@ pub struct DeployArgs {
     /// Give up waiting for Ready after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     pub timeout: u64,
+}
+
+/// What programs run under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RuntimeArg {
+    /// gVisor.
+    Runsc,
+    /// The machine's own kernel; only with --allow-runc.
+    Runc,
 }
 
 /// When the host brings an ended program back.
@@ -284,10 +294,7 @@ pub struct DevArgs {
 pub struct DoctorArgs {
     /// The Docker engine: `unix:///path`, `tcp://host:port` or the path of a socket
     #[arg(long, value_name = "ENGINE")]
-    pub docker: Option<String>,
-    /// The container runtime of programs, as the Docker engine knows it
-    #[arg(long, value_name = "NAME", default_value = "runsc")]
-    pub runtime: String,
+    pub docker: Option<EngineAddress>,
     /// Address the API is to have
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
     pub listen: SocketAddr,

@@ -21,6 +21,9 @@ pub enum UnitError {
     /// Not the name of an environment variable.
     #[error("not an environment variable; write it as KEY=VALUE, or KEY to take it from here")]
     EnvName,
+    /// Not the address of a Docker engine.
+    #[error("not an engine; write it as unix:///path, tcp://host:port or the path of a socket")]
+    Engine,
 }
 
 /// A number of bytes, written `1g`, `256m`, `64k` or plain; the units are powers of 1024.
@@ -134,6 +137,25 @@ impl FromStr for EnvEntry {
     }
 }
 
+/// Where a Docker engine is, as `DOCKER_HOST` writes it; the path of a socket is one too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineAddress(pub String);
+
+impl FromStr for EngineAddress {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let known = ["unix:///", "tcp://", "http://", "ssh://"];
+        if text.starts_with('/') {
+            Ok(Self(format!("unix://{text}")))
+        } else if known.iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(UnitError::Engine)
+        }
+    }
+}
+
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
@@ -171,6 +193,16 @@ mod tests {
         assert_eq!(shown, ["10", "0.5", "1.025"]);
         for wrong in ["0", "0.000", "-1", "NaN", "inf", "two", ".5", "1.", "0.0005", "5000000"] {
             assert_eq!(wrong.parse::<MilliCpus>(), Err(UnitError::Cpus), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn engines() {
+        let shown = |text: &str| text.parse::<EngineAddress>().map(|engine| engine.0);
+        assert_eq!(shown("/run/docker.sock").unwrap(), "unix:///run/docker.sock");
+        assert_eq!(shown("tcp://127.0.0.1:2375").unwrap(), "tcp://127.0.0.1:2375");
+        for wrong in ["", "docker.sock", "tcp://", "--privileged", "file:///x"] {
+            assert_eq!(shown(wrong), Err(UnitError::Engine), "{wrong}");
         }
     }
 

@@ -154,6 +154,21 @@ pub struct LogsBody {
     pub timestamp: String,
 }
 
+/// The answer to `GET /programs/{id}/build-log`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildLogBody {
+    /// The program.
+    pub program_id: String,
+    /// The start the build was for.
+    #[serde(default)]
+    pub attempt: u64,
+    /// What it wrote.
+    pub log: String,
+    /// When, RFC 3339.
+    #[serde(default)]
+    pub timestamp: String,
+}
+
 /// Every error of the host API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {

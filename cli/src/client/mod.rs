@@ -20,7 +20,8 @@ pub use self::settings::{
     ADMIN_TOKEN_FILE, Environment, HostUrl, Overrides, Settings, SettingsError, Token,
 };
 use crate::wire::{
-    ActionBody, CreateProgram, Created, ErrorBody, LogsBody, ProgramBody, ProgramsBody,
+    ActionBody, BuildLogBody, CreateProgram, Created, ErrorBody, LogsBody, ProgramBody,
+    ProgramsBody,
 };
 
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -174,12 +175,20 @@ impl Client {
         self.stream(&format!("{}?follow=true{tail}", program_path(id, "logs")))
     }
 
-    /// The log of the last build; with `follow` until that build ends.
+    /// The log of the last build, as far as it has come.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub fn build_log(&self, id: &str, follow: bool) -> Result<Box<dyn Read + Send>, ClientError> {
-        self.stream(&format!("{}?follow={follow}", program_path(id, "build-log")))
+    pub fn build_log(&self, id: &str) -> Result<BuildLogBody, ClientError> {
+        self.get(&program_path(id, "build-log"))
+    }
+
+    /// The same, going on until that build ends or the reader is dropped.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn follow_build_log(&self, id: &str) -> Result<Box<dyn Read + Send>, ClientError> {
+        self.stream(&format!("{}?follow=true", program_path(id, "build-log")))
     }
 
     /// Sends a message to the program's watcher and returns its answer.

@@ -32,16 +32,27 @@ pub enum Goal {
     Stopped,
 }
 
+impl std::fmt::Display for Goal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ready { .. } => "Ready",
+            Self::Stopped => "Stopped",
+        })
+    }
+}
+
 impl Goal {
-    /// Where `program` stands on its way here.
+    /// Where `program` stands on its way here, once the host has taken the request: a host that
+    /// did has left the state it was in, so `Error` and `Stopped` are where it came to.
     pub fn progress(self, program: &ProgramBody) -> Progress {
         match (self, program.state.as_str()) {
             (Self::Ready { after_attempt }, state) => match state {
                 "Ready" if program.attempt > after_attempt => Progress::Reached,
-                "Error" | "Stopped" if program.attempt > after_attempt => Progress::Lost,
+                "Error" | "Stopped" => Progress::Lost,
                 _ => Progress::Underway,
             },
-            (Self::Stopped, "Stopped" | "Created" | "Error") => Progress::Reached,
+            (Self::Stopped, "Stopped" | "Created") => Progress::Reached,
+            (Self::Stopped, "Error") => Progress::Lost,
             (Self::Stopped, _) => Progress::Underway,
         }
     }
@@ -99,10 +110,11 @@ mod tests {
         let ready = Goal::Ready { after_attempt: 1 };
         assert_eq!(ready.progress(&program("Ready", 1)), Progress::Underway);
         assert_eq!(ready.progress(&program("Ready", 2)), Progress::Reached);
-        assert_eq!(ready.progress(&program("Error", 1)), Progress::Underway);
+        assert_eq!(ready.progress(&program("Stopping", 1)), Progress::Underway);
         assert_eq!(ready.progress(&program("Error", 2)), Progress::Lost);
         assert_eq!(ready.progress(&program("Building", 2)), Progress::Underway);
         assert_eq!(Goal::Stopped.progress(&program("Stopping", 2)), Progress::Underway);
         assert_eq!(Goal::Stopped.progress(&program("Stopped", 2)), Progress::Reached);
+        assert_eq!(Goal::Stopped.progress(&program("Error", 2)), Progress::Lost);
     }
 }

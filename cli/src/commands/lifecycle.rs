@@ -79,7 +79,7 @@ fn follow(
             session.output.say(format!("{label}: {state}"));
             Ok(now)
         }
-        Waited::Lost(now) => Err(lost(&now)),
+        Waited::Lost(now) => Err(lost(&now, goal)),
         Waited::TimedOut(now) => Err(timed_out(&now, limit)),
     }
 }
@@ -87,15 +87,15 @@ fn follow(
 // More than this of an error is the log, for which there is a command.
 const ERROR_LINES: usize = 20;
 
-/// What to say of a program that will not become Ready.
-pub(super) fn lost(program: &ProgramBody) -> Failure {
+/// What to say of a program that will not get there.
+pub(super) fn lost(program: &ProgramBody, goal: Goal) -> Failure {
     let label = program.label();
     let why = if program.error_msg.is_empty() {
         String::new()
     } else {
         format!(": {}", last_lines(&program.error_msg, ERROR_LINES))
     };
-    Failure::new(Exit::Failed, format!("{label} is {}, not Ready{why}", program.state))
+    Failure::new(Exit::Failed, format!("{label} is {}, not {goal}{why}", program.state))
         .with_remedy(format!("see `hersh logs --build {label}` and `hersh logs {label}`"))
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{ErrorKind, Read};
 
+use serde::Serialize;
+
 use super::{Session, find};
 use crate::args::LogsArgs;
 use crate::output::text::TerminalFilter;
@@ -10,19 +12,32 @@ use crate::output::{Exit, Failure};
 pub(super) fn run(args: &LogsArgs, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let client = session.client(&args.client)?;
     let id = find(&client, &args.name)?.program_id;
-    if args.build {
-        copy(client.build_log(&id, args.follow)?, &id, session)?;
-    } else if args.follow {
-        copy(client.follow_logs(&id, args.tail)?, &id, session)?;
-    } else {
-        let logs = client.logs(&id, args.tail)?;
-        if session.output.style().json {
-            session.output.json(&logs)?;
-        } else {
-            copy(logs.logs.as_bytes(), &id, session)?;
+    match (args.build, args.follow) {
+        (true, true) => copy(client.follow_build_log(&id)?, &id, session)?,
+        (false, true) => copy(client.follow_logs(&id, args.tail)?, &id, session)?,
+        (true, false) => {
+            let log = client.build_log(&id)?;
+            whole(&log, &log.log, &id, session)?;
+        }
+        (false, false) => {
+            let log = client.logs(&id, args.tail)?;
+            whole(&log, &log.logs, &id, session)?;
         }
     }
     Ok(Exit::Ok)
+}
+
+fn whole(
+    body: &impl Serialize,
+    text: &str,
+    id: &str,
+    session: &mut Session<'_>,
+) -> Result<(), Failure> {
+    if session.output.style().json {
+        Ok(session.output.json(body)?)
+    } else {
+        copy(text.as_bytes(), id, session)
+    }
 }
 
 // A log as it comes. As JSON it is one object a chunk, so that a reader need not wait for the end.

@@ -1,7 +1,24 @@
 //! The commands: what each does with what was parsed.
+//!
+//! With `--json` a command prints one document (or, where it follows a log, one a line):
+//!
+//! | command | document |
+//! |---|---|
+//! | `ps` | `{"programs":[program…],"count":n}` |
+//! | `show`, `start`, `stop`, `restart` | `[program…]`, those for which it was done |
+//! | `start`, `stop`, `restart` with `--detach`; `rm` | `[{"program_id","state","message"}…]` |
+//! | `deploy` | `program` |
+//! | `logs` | `{"program_id","container_id","logs","timestamp"}` |
+//! | `logs --build` | `{"program_id","attempt","log","timestamp"}` |
+//! | `logs --follow` | `{"program_id","logs"}` a line, a piece of the log each |
+//! | `send` | the watcher's answer, `{"status":"message sent"}` |
+//! | `doctor` | `{"ok","checks":[{"name","status","detail","remedy"}…]}` |
+//!
+//! A `program` is what [`ProgramBody`] says. Fields are added, never renamed.
 
 mod deploy;
 mod dev;
+mod doctor;
 mod lifecycle;
 mod logs;
 mod ps;
@@ -12,6 +29,7 @@ mod show;
 use crate::args::{ClientArgs, Command, Global};
 use crate::client::{Client, Environment, Overrides, Settings, resolve};
 use crate::output::{Exit, Failure, Output};
+use crate::units::EngineAddress;
 use crate::wire::ProgramBody;
 
 /// What a command works with besides its own arguments.
@@ -84,7 +102,14 @@ pub fn run(command: Command, session: &mut Session<'_>) -> Result<Exit, Failure>
         Command::Restart(args) => lifecycle::restart(&args, session),
         Command::Rm(args) => rm::run(&args, session),
         Command::Dev(args) => dev::run(&args, session),
+        Command::Doctor(args) => doctor::run(&args, session),
     }
+}
+
+// Where the Docker engine is, if anybody said so.
+fn engine_address(flag: Option<&EngineAddress>, environment: Environment<'_>) -> Option<String> {
+    let set = || environment("DOCKER_HOST").filter(|address| !address.is_empty());
+    flag.map(|engine| engine.0.clone()).or_else(set)
 }
 
 // One program, by what the person typed.

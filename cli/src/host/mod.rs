@@ -1,4 +1,5 @@
 //! The host: keeps programs on disk, builds them, runs them in containers and knows what they do.
+pub mod auth;
 pub mod compose;
 pub mod docker;
 pub mod engine;

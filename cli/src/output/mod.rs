@@ -175,3 +175,61 @@ impl Output {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Pipe(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    // What a command that says everything leaves on both streams.
+    fn spoken(style: Style, terminals: Terminals) -> (String, String) {
+        let (out, err) = (Pipe::default(), Pipe::default());
+        let pipes = Output::to(Box::new(out.clone()), Box::new(err.clone()), style);
+        let mut output = Output { terminals, ..pipes };
+        output.status("busy");
+        output.say("word");
+        output.detail("detail");
+        output.data("data\n").unwrap();
+        output.warn("care\x1b[2J");
+        output.failure(&Failure::new(Exit::Failed, "it broke").with_remedy("mend it"));
+        let text = |pipe: Pipe| String::from_utf8(pipe.0.lock().unwrap().clone()).unwrap();
+        (text(out), text(err))
+    }
+
+    #[test]
+    fn pipes_get_plain_lines() {
+        let (out, err) = spoken(Style::default(), Terminals::default());
+        assert_eq!(out, "data\n");
+        assert_eq!(err, "word\nwarning: care\\u{1b}[2J\nerror: it broke\n  mend it\n");
+    }
+
+    #[test]
+    fn quiet_leaves_data_warnings_and_errors() {
+        let (out, err) = spoken(Style { quiet: true, ..Style::default() }, Terminals::default());
+        assert_eq!(out, "data\n");
+        assert!(err.starts_with("warning:") && !err.contains("word"), "{err}");
+    }
+
+    #[test]
+    fn a_terminal_gets_a_status_line_that_is_cleared_and_colours_if_wanted() {
+        let terminal = Terminals { out: true, err: true, colour: false };
+        let (_, err) = spoken(Style { verbose: true, ..Style::default() }, terminal);
+        assert!(err.starts_with("\r\x1b[2Kbusy\r\x1b[2Kword\ndetail\n"), "{err:?}");
+        assert!(!err.contains("\x1b[1;31m"), "{err:?}");
+        let (_, err) = spoken(Style::default(), Terminals { colour: true, ..terminal });
+        assert!(err.contains("\x1b[1;31merror:\x1b[0m it broke"), "{err:?}");
+    }
+}

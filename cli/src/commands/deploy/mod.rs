@@ -11,6 +11,7 @@ use super::Session;
 use super::lifecycle::{lost, timed_out};
 use crate::args::{DeployArgs, RestartArg};
 use crate::client::upload::Context;
+use crate::client::wait::Goal;
 use crate::client::{Action, Client};
 use crate::host::LimitsRequest;
 use crate::output::{Exit, Failure};
@@ -52,7 +53,7 @@ fn follow(
             session.output.say(format!("{label} is {state}"));
             print(&now, session)
         }
-        Ending::Lost(now) => Err(lost(&now)),
+        Ending::Lost(now) => Err(lost(&now, Goal::Ready { after_attempt: 0 })),
         Ending::TimedOut(now) => Err(timed_out(&now, limit)),
         Ending::Interrupted => {
             session.output.say(format!("{label} goes on without you; {}", come_back(label)));

@@ -140,7 +140,7 @@ fn build_log(client: &Client, id: &str) -> Receiver<String> {
     let (sender, receiver) = bounded(WAITING_LINES);
     let (client, id) = (client.clone(), id.to_owned());
     std::thread::spawn(move || {
-        if let Ok(log) = client.build_log(&id, true) {
+        if let Ok(log) = client.follow_build_log(&id) {
             send_lines(BufReader::new(log), &sender);
         }
     });
