@@ -42,6 +42,8 @@ mod drive;
 #[cfg(feature = "api")]
 pub mod http;
 mod observe;
+#[cfg(feature = "persist")]
+mod persist;
 mod runtime;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -54,6 +56,8 @@ pub use brain::{
     Transition, Trigger, Value, WatchKind,
 };
 pub use observe::{LogEntry, LogKind, MemoEntry, QueueDepths, Stats, UnknownLogKind, WatchedEntry};
+#[cfg(feature = "persist")]
+pub use persist::{Persist, PersistError, PersistWhen};
 pub use watcher::{
     Builder, CancelToken, Config, ConfigError, Context, ManagedError, MemoError, SendError,
     StartError, StopError, StopOptions, StopReport, Tick, ValueError, WatchError, Watched, Watcher,

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use super::body::Body;
 use super::intake::Intake;
+#[cfg(feature = "persist")]
+use super::keep::Keep;
 use super::managed::{CleanupFn, ManagedFn, is_inside};
 use super::source::Source;
 use crate::brain::{
     Brain, Declaration, Effect, Event, Execution, Input, Message, State, StateFault, StopRequest,
-    Time, VarId,
+    Time, Value, VarId,
 };
 use crate::observe::Logs;
 use crate::watcher::{Config, Memos, Values};
@@ -50,6 +52,8 @@ pub(crate) struct Cell {
     pub(super) number: u64,
     inner: Mutex<Inner>,
     changed: Condvar,
+    #[cfg(feature = "persist")]
+    pub(super) keep: Mutex<Keep>,
     /// A copy of the brain's state, readable without the lock.
     state: AtomicU8,
     /// Executions up to this number are cancelled.
@@ -98,6 +102,8 @@ impl Cell {
             managed_name: Mutex::new(Arc::from("")),
             number: WATCHERS.fetch_add(1, Ordering::Relaxed),
             inner: Mutex::new(inner),
+            #[cfg(feature = "persist")]
+            keep: Mutex::default(),
             changed: Condvar::new(),
             state: AtomicU8::new(State::NotRun as u8),
             cancelled: AtomicU64::new(0),
@@ -284,13 +290,17 @@ impl Cell {
     }
 
     /// Begins a session: everything that belongs to one is new.
-    pub(crate) fn start(&self, lifetime: Option<Duration>) -> Result<u64, StateFault> {
+    pub(crate) fn start(
+        &self,
+        lifetime: Option<Duration>,
+        values: impl IntoIterator<Item = (String, Value)>,
+    ) -> Result<u64, StateFault> {
         let mut inner = self.lock();
         let now = self.body.now();
         let expires = lifetime.map(|lifetime| now + lifetime);
         self.reduce(&mut inner, Event::Start { expires }, now, None).0?;
         self.memos.clear();
-        self.values.clear();
+        self.values.reset(values);
         self.cancelled.store(0, Ordering::Release);
         inner.messages = 0;
         inner.began = Some(now);

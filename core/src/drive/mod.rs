@@ -11,6 +11,8 @@
 mod body;
 mod cell;
 mod intake;
+#[cfg(feature = "persist")]
+mod keep;
 mod managed;
 mod schedule;
 mod source;

@@ -66,6 +66,8 @@ impl Cell {
             Some(managed) => call(self.number, managed, message.as_deref(), &context),
             None => Outcome::Done,
         };
+        #[cfg(feature = "persist")]
+        let outcome = self.keep_after(outcome);
         Event::Returned { execution: number, outcome }
     }
 
@@ -78,6 +80,8 @@ impl Cell {
             None => Ok(()),
         };
         let problem = result.err().map(|words| format!("the cleanup function panicked: {words}"));
+        #[cfg(feature = "persist")]
+        let problem = problem.or(self.keep_at_stop());
         Event::CleanedUp { problem }
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::brain::{Policy, RecoveryPolicy};
+#[cfg(feature = "persist")]
+use crate::persist::Persist;
 
 /// The configuration of a watcher.
 ///
@@ -28,6 +30,9 @@ pub struct Config {
     pub max_watches: usize,
     /// What happens after a crash.
     pub recovery: RecoveryPolicy,
+    /// Where context values are kept between sessions and processes. Default nowhere.
+    #[cfg(feature = "persist")]
+    pub persist: Option<Persist>,
 }
 
 impl Default for Config {
@@ -40,6 +45,8 @@ impl Default for Config {
             max_memo_entries: 100,
             max_watches: 1000,
             recovery: RecoveryPolicy::default(),
+            #[cfg(feature = "persist")]
+            persist: None,
         }
     }
 }

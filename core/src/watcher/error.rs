@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::report::StopReport;
 use crate::brain::State;
+#[cfg(feature = "persist")]
+use crate::persist::PersistError;
 
 /// What a managed function returns when it does not succeed.
 ///
@@ -72,6 +74,9 @@ pub enum StartError {
     ParentCancelled,
     /// The machine refused a thread.
     Thread(io::Error),
+    /// The persisted values could not be restored.
+    #[cfg(feature = "persist")]
+    Persist(PersistError),
     /// The handlers for SIGINT and SIGTERM could not be installed.
     OsSignals(io::Error),
 }
@@ -86,6 +91,8 @@ impl fmt::Display for StartError {
             Self::NotManaged => f.write_str("nothing to run: set a managed function first"),
             Self::ParentCancelled => f.write_str("the parent has been cancelled already"),
             Self::Thread(error) => write!(f, "the machine refused a thread: {error}"),
+            #[cfg(feature = "persist")]
+            Self::Persist(error) => error.fmt(f),
             Self::OsSignals(error) => {
                 write!(f, "SIGINT and SIGTERM could not be caught: {error}")
             }
@@ -97,6 +104,8 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Thread(error) | Self::OsSignals(error) => Some(error),
+            #[cfg(feature = "persist")]
+            Self::Persist(error) => Some(error),
             _ => None,
         }
     }

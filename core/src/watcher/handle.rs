@@ -172,7 +172,7 @@ impl Watcher {
             return Err(StartError::ParentCancelled);
         }
         let lifetime = parent.and_then(CancelToken::remaining);
-        let started = self.cell().start(lifetime);
+        let started = self.cell().start(lifetime, self.kept()?);
         let session = started.map_err(|fault| StartError::State(fault.state))?;
         if let Err(error) = self.cell().body.begin(self.cell(), session) {
             self.kill();
@@ -182,6 +182,17 @@ impl Watcher {
             parent.adopt(self.cell());
         }
         Ok(())
+    }
+
+    /// The values that the session begins with.
+    #[cfg(feature = "persist")]
+    fn kept(&self) -> Result<Vec<(String, Value)>, StartError> {
+        self.cell().restore().map_err(StartError::Persist)
+    }
+
+    #[cfg(not(feature = "persist"))]
+    fn kept(&self) -> Result<Vec<(String, Value)>, StartError> {
+        self.idle().map(|()| Vec::new())
     }
 
     /// Stops in good order and waits: the running execution is cancelled and waited for, then the

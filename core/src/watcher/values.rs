@@ -68,8 +68,20 @@ impl Values {
         Err(ValueError::Contended { key: key.to_owned() })
     }
 
-    pub(crate) fn clear(&self) {
-        lock(&self.table).entries.clear();
+    /// Begins anew with these values.
+    pub(crate) fn reset(&self, values: impl IntoIterator<Item = (String, Value)>) {
+        let mut table = lock(&self.table);
+        table.entries.clear();
+        for (key, value) in values {
+            table.set(&key, value);
+        }
+    }
+
+    /// All values, if any has changed since `seen`, which is then brought up to date.
+    #[cfg(feature = "persist")]
+    pub(crate) fn changed_since(&self, seen: &mut u64) -> Option<BTreeMap<String, Value>> {
+        let version = lock(&self.table).version;
+        (std::mem::replace(seen, version) != version).then(|| self.all())
     }
 
     pub(crate) fn all(&self) -> BTreeMap<String, Value> {

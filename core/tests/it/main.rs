@@ -8,6 +8,8 @@ mod api;
 mod gate;
 #[cfg(feature = "sim")]
 mod lifecycle;
+#[cfg(all(feature = "persist", feature = "sim"))]
+mod persisting;
 #[cfg(all(unix, feature = "signals"))]
 mod process;
 mod threads;
