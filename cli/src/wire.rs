@@ -25,9 +25,6 @@ pub struct CreateProgram {
     /// Files that are not UTF-8, as base64.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub src_files_base64: BTreeMap<String, String>,
-    /// The names, among both maps above, of the files to be written with the executable bit.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub executable: Vec<String>,
     /// The name people use; the host makes one up where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,

@@ -5,7 +5,6 @@ mod rules;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -96,18 +95,9 @@ pub struct Context {
     /// The text of the Dockerfile.
     pub dockerfile: String,
     /// The other files, by name relative to the folder.
-    pub files: BTreeMap<String, SourceFile>,
+    pub files: BTreeMap<String, Vec<u8>>,
     /// The sum of their sizes.
     pub bytes: u64,
-}
-
-/// One file of a context.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceFile {
-    /// What it holds.
-    pub content: Vec<u8>,
-    /// Whether its owner may run it.
-    pub executable: bool,
 }
 
 impl Context {
@@ -143,11 +133,8 @@ impl Context {
     /// Puts the files into the body of a request.
     pub fn into_body(self, body: &mut CreateProgram) {
         body.dockerfile = self.dockerfile;
-        for (name, file) in self.files {
-            if file.executable {
-                body.executable.push(name.clone());
-            }
-            match String::from_utf8(file.content) {
+        for (name, content) in self.files {
+            match String::from_utf8(content) {
                 Ok(text) => body.src_files.insert(name, text),
                 Err(binary) => {
                     let encoded = base64::prelude::BASE64_STANDARD.encode(binary.as_bytes());
@@ -227,14 +214,10 @@ impl Walk<'_> {
             return Err(too_much(format!("{MAX_FILES} files")));
         }
         let left = MAX_BYTES - self.context.bytes;
-        let read = read_file(&path, left).and_then(|content| {
-            let executable = fs::metadata(&path)?.permissions().mode() & 0o100 != 0;
-            Ok(SourceFile { content, executable })
-        });
-        match read {
-            Ok(file) => {
-                self.context.bytes += file.content.len() as u64;
-                self.context.files.insert(name, file);
+        match read_file(&path, left) {
+            Ok(content) => {
+                self.context.bytes += content.len() as u64;
+                self.context.files.insert(name, content);
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
@@ -288,14 +271,12 @@ mod tests {
     }
 
     #[test]
-    fn binary_files_and_executable_bits_arrive_in_the_body() {
+    fn binary_files_arrive_in_the_body() {
         let dir = folder(&[("Dockerfile", b"FROM scratch"), ("bin", b"\x7fELF\xff"), ("t", b"t")]);
-        fs::set_permissions(dir.path().join("bin"), fs::Permissions::from_mode(0o755)).unwrap();
         let mut body = CreateProgram::default();
         Context::read(dir.path(), None).unwrap().into_body(&mut body);
         assert_eq!(body.src_files["t"], "t");
         assert_eq!(body.src_files_base64["bin"], "f0VMRv8=");
-        assert_eq!(body.executable, ["bin"]);
     }
 
     #[test]
