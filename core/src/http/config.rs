@@ -53,7 +53,7 @@ pub struct GateConfig {
     pub max_head_bytes: usize,
     /// Bytes of a request's body, unless the handler sets another cap. Default 1 MiB.
     pub max_body_bytes: u64,
-    /// Requests served on one connection before it is closed. Default 10,000.
+    /// Requests served on one connection before it is closed. Default 1,000,000.
     pub max_requests: u32,
     /// Names, besides IP addresses and `localhost`, under which clients may address this server.
     /// A browser that was tricked into resolving a foreign name to this machine is refused by it.
@@ -81,7 +81,7 @@ impl Default for GateConfig {
             thread_linger: Duration::from_secs(5),
             max_head_bytes: 16 * 1024,
             max_body_bytes: 1024 * 1024,
-            max_requests: 10_000,
+            max_requests: 1_000_000,
             allowed_hosts: Vec::new(),
             json_only: true,
         }

@@ -51,6 +51,8 @@ mod error;
 mod gate;
 mod head;
 mod input;
+#[cfg(test)]
+mod mutation_tests;
 mod parking;
 mod policy;
 mod pool;

@@ -194,3 +194,91 @@ impl Drop for Leaving<'_> {
         self.0.ended.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::mpsc;
+
+    use super::super::connection::Place;
+    use super::super::wire::Wire;
+    use super::*;
+
+    fn connection(served: u32) -> Connection {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let wire = Wire::new(client).unwrap();
+        let place = Place::take(&Arc::default());
+        let mut connection = Connection::new(wire, SocketAddr::from(([127, 0, 0, 1], 1)), place);
+        connection.served = served;
+        connection
+    }
+
+    fn no_thread() -> io::Result<()> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    #[test]
+    fn without_any_thread_a_connection_is_handed_back() {
+        let pool = Pool::new(4, 4, Duration::from_secs(1));
+        assert!(
+            matches!(pool.submit(connection(7), no_thread), Submitted::Full(c) if c.served == 7)
+        );
+        assert!(pool.oldest_pending().is_none() && !pool.is_crowded());
+    }
+
+    #[test]
+    fn a_thread_that_cannot_be_made_leaves_the_work_to_those_that_are_there() {
+        let pool = Arc::new(Pool::new(2, 4, Duration::ZERO));
+        let (begun, begins) = mpsc::channel();
+        let (release, releases) = mpsc::channel::<()>();
+        let worker = Arc::clone(&pool);
+        let spawn = || {
+            std::thread::spawn(move || {
+                worker.run(|connection| {
+                    begun.send(connection.served).unwrap();
+                    releases.recv().unwrap();
+                });
+            });
+            Ok(())
+        };
+        assert!(matches!(pool.submit(connection(1), spawn), Submitted::Taken));
+        assert_eq!(begins.recv(), Ok(1));
+        assert!(matches!(pool.submit(connection(2), no_thread), Submitted::Waiting));
+        assert!(pool.is_crowded());
+        release.send(()).unwrap();
+        assert_eq!(begins.recv(), Ok(2));
+        assert!(!pool.is_crowded());
+        release.send(()).unwrap();
+        assert!(
+            pool.ended_before(Instant::now() + Duration::from_secs(30), 0),
+            "it lingers no time"
+        );
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_given_back_when_it_expires() {
+        let pool = Pool::new(1, 2, Duration::ZERO);
+        pool.lock().threads = 1;
+        assert!(matches!(pool.submit(connection(1), no_thread), Submitted::Waiting));
+        assert!(matches!(pool.submit(connection(2), no_thread), Submitted::Waiting));
+        assert!(
+            matches!(pool.submit(connection(3), no_thread), Submitted::Full(c) if c.served == 3)
+        );
+        let oldest = pool.oldest_pending().unwrap();
+        let before = oldest.checked_sub(Duration::from_secs(1)).unwrap();
+        assert!(pool.expired(before).is_empty());
+        let expired: Vec<_> = pool.expired(oldest).iter().map(|c| c.served).collect();
+        assert_eq!(expired.first(), Some(&1));
+        pool.abandon();
+        assert!(pool.oldest_pending().is_none());
+    }
+
+    #[test]
+    fn a_closed_pool_takes_nothing_more() {
+        let pool = Pool::new(1, 1, Duration::ZERO);
+        pool.close();
+        assert!(matches!(pool.submit(connection(1), || Ok(())), Submitted::Full(_)));
+    }
+}

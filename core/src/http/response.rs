@@ -68,8 +68,9 @@ impl Response {
     /// the gate's write deadline. A source that has nothing to say for the moment should return
     /// [`io::ErrorKind::TimedOut`] (after waiting) or [`io::ErrorKind::WouldBlock`] (at once, the
     /// gate then waits) about once a second: the gate then looks whether the client is still
-    /// there and whether it is asked to shut down, and reads again. Another error cuts the
-    /// connection, so that the client sees an answer that is not complete.
+    /// there and whether it is asked to shut down, and reads again. A client that closes its sending
+    /// side counts as gone. Another error cuts the connection, so that the client sees an answer
+    /// that is not complete.
     pub fn stream(status: u16, content_type: &str, source: Box<dyn Read + Send>) -> Self {
         Self { body: Content::Stream(source), ..Self::new(status) }
             .header("Content-Type", content_type)
