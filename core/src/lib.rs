@@ -41,6 +41,8 @@ mod brain;
 mod drive;
 #[cfg(feature = "api")]
 pub mod http;
+#[cfg(feature = "kharon")]
+pub mod kharon;
 mod observe;
 #[cfg(feature = "persist")]
 mod persist;
