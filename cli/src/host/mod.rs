@@ -3,15 +3,27 @@ pub mod auth;
 pub mod compose;
 pub mod docker;
 pub mod engine;
+pub mod registry;
 pub mod storage;
 
 mod config;
 mod error;
+mod facade;
+mod follow;
+mod handler;
+mod ledger;
+mod lock;
+mod monitor;
+mod parts;
+mod plan;
+mod ports;
 mod request;
+mod resolv;
 mod view;
 
 pub use config::{DockerConfig, HostConfig, Limits, Runtime};
 pub use error::HostError;
+pub use facade::Host;
 pub use request::{LimitsRequest, ListFilter, NetworkMode, NewProgram};
 pub use view::{
     BuildLogView, EngineReport, EventView, EventsView, LogsView, ProgramPage, ProgramView,

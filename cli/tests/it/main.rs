@@ -1,4 +1,5 @@
-//! The command as its users meet it: the built binary, its streams and its exit codes.
+//! The command as its users meet it: the built binary, its streams and its exit codes; and the host
+//! from outside.
 
 // A helper that cannot go on ends its test.
 #![allow(clippy::unwrap_used)]
@@ -6,4 +7,7 @@
 mod command;
 mod dev;
 mod help;
+mod host_fake;
 mod run;
+#[allow(dead_code, reason = "not every module needs all of it")]
+mod support;

@@ -13,7 +13,7 @@ use super::request::NetworkMode;
 use crate::program::{Attempt, ImageId, ProgramId};
 
 pub use check::{Violation, check};
-pub use validate::{ContractError, Policy, check_env, validate};
+pub use validate::{ContractError, Policy, check_env, check_limits, validate};
 
 /// Where a program's `WatcherAPI` listens in its container.
 pub const WATCHER_PORT: u16 = 8080;

@@ -96,7 +96,7 @@ pub fn validate(spec: &ComposeSpec, policy: &Policy) -> Result<(), ContractError
     mounts(spec)?;
     ports(spec, policy)?;
     privileges(spec)?;
-    limits(&spec.limits, &policy.max_limits)?;
+    check_limits(&spec.limits, &policy.max_limits)?;
     let own = |name: &String| !OWN_VARIABLES.contains(&name.as_str());
     let given = spec.environment.iter().filter(|(name, _)| own(name));
     check_env(&given.map(|(name, value)| (name.clone(), value.clone())).collect())?;
@@ -181,7 +181,11 @@ fn privileges(spec: &ComposeSpec) -> Result<(), ContractError> {
     }
 }
 
-fn limits(limits: &Limits, most: &Limits) -> Result<(), ContractError> {
+/// Looks whether these limits are within what a host gives.
+///
+/// # Errors
+/// [`ContractError::Limit`].
+pub fn check_limits(limits: &Limits, most: &Limits) -> Result<(), ContractError> {
     let table = [
         // Less than this and gVisor itself does not start.
         ("memory_bytes", limits.memory_bytes, 16 << 20, most.memory_bytes),

@@ -1,0 +1,299 @@
+//! Carries the effects of programs out: with folders, the engine and the contract.
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::compose::{ComposeSpec, GenerateOptions, Policy, check, generate, validate};
+use super::docker::Docker;
+use super::engine::{BuildJob, EngineError};
+use super::parts::{Parts, missing_runtime};
+use super::resolv;
+use crate::program::{
+    Attempt, Cancel, ContainerId, Effect, EffectHandler, Event, Exit, ImageId, ProgramId,
+};
+
+/// How long one question to a program that is starting may take.
+const PROBE: Duration = Duration::from_secs(2);
+/// How long to wait between two such questions.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often, while a program is starting, the engine is asked whether it still runs.
+const LOOK: Duration = Duration::from_secs(1);
+/// How many of a container's last lines an error carries, and how much of each.
+const LAST_LINES: usize = 20;
+const LAST_LINE_CHARS: usize = 300;
+/// How many of a container's last lines are kept when it goes.
+const KEPT_LINES: usize = 10_000;
+
+/// Carries the effects of all programs of one host out.
+pub(super) struct HostHandler(pub(super) Arc<Parts>);
+
+impl EffectHandler for HostHandler {
+    fn execute(&self, id: &ProgramId, effect: &Effect, cancel: &Cancel) -> Option<Event> {
+        match effect {
+            Effect::EnsureProgramFolders { attempt } => {
+                let ensured = self.0.storage.ensure(id, *attempt);
+                let error = ensured.err().map(|error| error.to_string());
+                Some(Event::FoldersEnsured { attempt: *attempt, error })
+            }
+            Effect::BuildRuntime { attempt } => Some(Event::BuildFinished {
+                attempt: *attempt,
+                outcome: self.build(id, *attempt, cancel),
+            }),
+            Effect::StartRuntime { attempt, image_id } => {
+                Some(match self.start(id, *attempt, image_id, cancel) {
+                    Ok(container_id) => Event::RuntimeStarted { attempt: *attempt, container_id },
+                    Err(reason) => Event::StartFailed { attempt: *attempt, reason },
+                })
+            }
+            Effect::StopRuntime { container_id } => {
+                self.keep_logs(id, container_id);
+                let stopped = self.0.engine.stop(container_id, self.0.config.stop_grace);
+                let error = stopped.err().map(|error| error.to_string());
+                Some(Event::StopFinished { container_id: container_id.clone(), error })
+            }
+            Effect::FetchRuntimeStatus { attempt, container_id } => {
+                self.status(id, *attempt, container_id)
+            }
+            Effect::RemoveProgram { purge } => {
+                Some(Event::RemoveFinished { error: self.remove(id, *purge).err() })
+            }
+            Effect::CancelAttempt { .. } | Effect::ScheduleRestart { .. } => None,
+        }
+    }
+}
+
+impl HostHandler {
+    fn build(&self, id: &ProgramId, attempt: Attempt, cancel: &Cancel) -> Result<ImageId, String> {
+        let storage = &self.0.storage;
+        let log = storage.new_build_log(id, attempt).map_err(|error| error.to_string())?;
+        let job = BuildJob {
+            program_id: id,
+            attempt,
+            context: storage.src(id),
+            log,
+            timeout: self.0.config.build_timeout,
+        };
+        self.0.engine.build(job, cancel).map_err(|error| error.to_string())
+    }
+
+    fn start(
+        &self,
+        id: &ProgramId,
+        attempt: Attempt,
+        image: &ImageId,
+        cancel: &Cancel,
+    ) -> Result<ContainerId, String> {
+        let started = self.write_down(id, attempt, image).and_then(|spec| {
+            self.able_to(&spec)?;
+            let container = match self.clear_way(id, attempt)? {
+                // The host ended in the middle of this start; its container is there already.
+                Some(container) => container,
+                None => self.run(&spec, cancel)?,
+            };
+            self.accept(&spec, &container, cancel)
+        });
+        started.map_err(|words| {
+            // Nothing of a failed start stays. What the engine will not remove now is removed
+            // before the next start, and by the check that looks for strangers.
+            match self.clear_way(id, attempt.next()) {
+                Ok(_) => words,
+                Err(also) => format!("{words}; and what is left could not be removed: {also}"),
+            }
+        })
+    }
+
+    /// Writes the contract of a start down and looks whether it is kept on paper.
+    fn write_down(
+        &self,
+        id: &ProgramId,
+        attempt: Attempt,
+        image: &ImageId,
+    ) -> Result<ComposeSpec, String> {
+        let Parts { config, storage, host_id, .. } = &*self.0;
+        let entry = self.0.entry(id).map_err(|error| error.to_string())?;
+        let meta = &entry.meta;
+        let resolv_conf = storage.data().join("resolv.conf");
+        let spec = generate(&GenerateOptions {
+            program_id: id,
+            attempt,
+            host_id,
+            image,
+            runtime: config.runtime,
+            network: meta.network,
+            bridge: &Docker::bridge(host_id),
+            port: meta.port,
+            limits: meta.limits,
+            env: &meta.env,
+            state: &storage.state(id),
+            resolv_conf: &resolv_conf,
+            empty: &storage.empty(),
+            env_file: &storage.runtime(id).join("env"),
+            stop_grace_s: config.stop_grace.as_secs(),
+        });
+        let policy = Policy {
+            allow_runc: config.allow_runc,
+            ports: config.ports.clone(),
+            max_limits: config.max_limits,
+        };
+        validate(&spec, &policy).map_err(|error| error.to_string())?;
+        let compose = storage.program(id).join("compose/docker-compose.yml");
+        storage
+            .write_private(&compose, spec.to_yaml().as_bytes())
+            .and_then(|()| storage.write_private(&spec.env_file, spec.env_file_text().as_bytes()))
+            .and_then(|()| storage.write_public(&resolv_conf, resolv::text(&config.dns).as_bytes()))
+            .map_err(|error| error.to_string())?;
+        Ok(spec)
+    }
+
+    /// Whether this engine can keep this contract at all.
+    fn able_to(&self, spec: &ComposeSpec) -> Result<(), String> {
+        let facts = self.0.facts()?;
+        if let Some(words) = missing_runtime(self.0.config.runtime, &facts.runtimes) {
+            return Err(words);
+        }
+        if !spec.ports.is_empty() && !facts.keeps_apart {
+            return Err("this engine would not keep programs apart: see the host's warnings, or \
+                        start it with network none"
+                .to_owned());
+        }
+        Ok(())
+    }
+
+    /// Removes what is left of a program's containers, so that two never share `/state`; but one
+    /// that runs and is of this very start is returned instead.
+    fn clear_way(&self, id: &ProgramId, attempt: Attempt) -> Result<Option<ContainerId>, String> {
+        let listed = self.0.engine.list().map_err(|error| error.to_string())?;
+        let mut own = None;
+        for one in listed.into_iter().filter(|one| one.program_id.as_ref() == Some(id)) {
+            if one.running && one.attempt == attempt && own.is_none() {
+                own = Some(one.container_id);
+                continue;
+            }
+            self.keep_logs_of(id, one.attempt, &one.container_id);
+            let stopped = self.0.engine.stop(&one.container_id, self.0.config.stop_grace);
+            stopped.map_err(|error| error.to_string())?;
+        }
+        Ok(own)
+    }
+
+    fn run(&self, spec: &ComposeSpec, cancel: &Cancel) -> Result<ContainerId, String> {
+        let run = self.0.engine.run(spec, cancel);
+        // The engine has read it; it holds secrets. One that stays is written over at the next
+        // start, and goes with the program.
+        let _ = std::fs::remove_file(&spec.env_file);
+        run.map_err(|error| error.to_string())
+    }
+
+    /// Looks whether the engine kept the contract, and waits until the program answers.
+    fn accept(
+        &self,
+        spec: &ComposeSpec,
+        container: &ContainerId,
+        cancel: &Cancel,
+    ) -> Result<ContainerId, String> {
+        let seen = self.look(container)?;
+        // One that ended at once has let go of its ports: its own words say more.
+        self.still_runs(container, &seen)?;
+        let violations = check(&seen, spec);
+        if !violations.is_empty() {
+            let words: Vec<_> = violations.iter().map(ToString::to_string).collect();
+            return Err(format!("the engine did not keep the contract: {}", words.join("; ")));
+        }
+        let Some(publish) = spec.ports.first() else { return Ok(container.clone()) };
+        let until = Instant::now() + self.0.config.ready_timeout;
+        let mut looked = Instant::now();
+        while !self.0.engine.answers(publish.host_port, PROBE) {
+            if cancel.wait(PAUSE) {
+                return Err(EngineError::Cancelled.to_string());
+            }
+            if looked.elapsed() >= LOOK {
+                self.still_runs(container, &self.look(container)?)?;
+                looked = Instant::now();
+            }
+            if Instant::now() >= until {
+                self.still_runs(container, &self.look(container)?)?;
+                let seconds = self.0.config.ready_timeout.as_secs_f32();
+                let lines = quote(&self.last_lines(container));
+                return Err(format!(
+                    "its WatcherAPI did not answer on port 8080 within {seconds} s{lines}"
+                ));
+            }
+        }
+        Ok(container.clone())
+    }
+
+    fn look(&self, container: &ContainerId) -> Result<Value, String> {
+        let seen = self.0.engine.inspect(container).map_err(|error| error.to_string())?;
+        seen.ok_or_else(|| "the container is gone".to_owned())
+    }
+
+    fn still_runs(&self, container: &ContainerId, seen: &Value) -> Result<(), String> {
+        if seen["State"]["Running"] == Value::Bool(true) {
+            return Ok(());
+        }
+        Err(self.exit(container, seen).to_string())
+    }
+
+    fn exit(&self, container: &ContainerId, seen: &Value) -> Exit {
+        Exit {
+            code: seen["State"]["ExitCode"].as_i64(),
+            out_of_memory: seen["State"]["OOMKilled"] == Value::Bool(true),
+            last_lines: self.last_lines(container),
+        }
+    }
+
+    fn last_lines(&self, container: &ContainerId) -> Vec<String> {
+        // Without them an error is poorer, and still an error.
+        let bytes = self.0.engine.logs(container, LAST_LINES).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<_> =
+            text.lines().map(|l| l.chars().take(LAST_LINE_CHARS).collect()).collect();
+        lines[lines.len().saturating_sub(LAST_LINES)..].to_vec()
+    }
+
+    /// What became of a container; nothing to tell while it runs, or while the engine is silent.
+    fn status(&self, id: &ProgramId, attempt: Attempt, container: &ContainerId) -> Option<Event> {
+        let exit = match self.0.engine.inspect(container).ok()? {
+            Some(seen) if seen["State"]["Running"] == Value::Bool(true) => return None,
+            Some(seen) => self.exit(container, &seen),
+            None => Exit { code: None, out_of_memory: false, last_lines: vec![] },
+        };
+        self.keep_logs_of(id, attempt, container);
+        Some(Event::RuntimeExited { attempt, container_id: container.clone(), exit })
+    }
+
+    fn keep_logs(&self, id: &ProgramId, container: &ContainerId) {
+        let listed = self.0.engine.list().unwrap_or_default();
+        if let Some(one) = listed.iter().find(|one| one.container_id == *container) {
+            self.keep_logs_of(id, one.attempt, container);
+        }
+    }
+
+    /// Keeps what a container wrote beyond its end. Where that fails, the program goes on without.
+    fn keep_logs_of(&self, id: &ProgramId, attempt: Attempt, container: &ContainerId) {
+        if let Ok(bytes) = self.0.engine.logs(container, KEPT_LINES) {
+            let storage = &self.0.storage;
+            let _ = storage.write_private(&storage.run_log(id, attempt), &bytes);
+        }
+    }
+
+    fn remove(&self, id: &ProgramId, purge: bool) -> Result<(), String> {
+        // A start that was given up may have made one after all.
+        let listed = self.0.engine.list().map_err(|error| error.to_string())?;
+        for one in listed.into_iter().filter(|one| one.program_id.as_ref() == Some(id)) {
+            let stopped = self.0.engine.stop(&one.container_id, self.0.config.stop_grace);
+            stopped.map_err(|error| error.to_string())?;
+        }
+        self.0.engine.remove_images(id).map_err(|error| error.to_string())?;
+        self.0.storage.remove(id, purge).map_err(|error| error.to_string())
+    }
+}
+
+fn quote(lines: &[String]) -> String {
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!("; its last lines: {}", lines.join(" | "))
+    }
+}

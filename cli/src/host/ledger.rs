@@ -1,0 +1,52 @@
+//! Keeps what happens to programs before anything is done about it.
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::parts::Parts;
+use super::storage::Progress;
+use crate::program::{Event, Ledger, Millis, ProgramState, Reduced};
+
+/// Writes to the registry, and to the programs' folders what the registry is rebuilt from.
+pub(super) struct HostLedger(pub(super) Arc<Parts>);
+
+impl Ledger for HostLedger {
+    fn record(
+        &self,
+        before: &ProgramState,
+        event: &Event,
+        after: &Reduced,
+        now: Millis,
+    ) -> Result<(), String> {
+        let recorded = self.write(before, event, after, now);
+        self.0.note("registry", recorded.as_ref().err().cloned());
+        if let Ok(entry) = self.0.entry(&before.id) {
+            entry.updated_at.store(now, Ordering::Relaxed);
+        }
+        if after.state.removed {
+            self.0.remove_entry(&before.id);
+        }
+        recorded
+    }
+}
+
+impl HostLedger {
+    fn write(
+        &self,
+        before: &ProgramState,
+        event: &Event,
+        after: &Reduced,
+        now: Millis,
+    ) -> Result<(), String> {
+        let state = &after.state;
+        self.0.registry.record(before, event, after, now).map_err(|error| error.to_string())?;
+        let moved = (before.attempt, before.desired) != (state.attempt, state.desired);
+        // The folder of one that is being removed may be gone at any moment.
+        if moved && !state.desired.is_removal() {
+            let progress = Progress { attempt: state.attempt, desired: state.desired };
+            // The registry is the truth, and has it; the folder's note only serves where it is lost.
+            let noted = self.0.storage.note_progress(&before.id, progress);
+            self.0.note("folders", noted.err().map(|error| error.to_string()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! Looks now and then whether what should run does, and nothing else.
+//!
+//! One question to the engine for all programs (`docker container ls`), and only while one of them
+//! has a container: a stream of the engine's events would be quicker, but it breaks without a word,
+//! forgets what happened meanwhile, and so needs this question beside it all the same.
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use super::engine::Listed;
+use super::parts::Parts;
+use super::plan::{Action, plan};
+use crate::program::{ContainerId, Event, ProgramId, ProgramState, State, Supervisor};
+
+/// Runs until the host closes.
+pub(super) fn watch(parts: &Parts, supervisor: &Weak<Supervisor>, mut taken_up: bool) {
+    while !parts.closing.wait(parts.config.check_every) {
+        let Some(supervisor) = supervisor.upgrade() else { return };
+        if taken_up {
+            check(parts, &supervisor);
+        } else {
+            taken_up = take_up(parts, &supervisor);
+        }
+    }
+}
+
+/// Takes all programs up where the last host left them; false when the engine does not answer.
+pub(super) fn take_up(parts: &Parts, supervisor: &Arc<Supervisor>) -> bool {
+    let Some(listed) = list(parts) else { return false };
+    let states = supervisor.states();
+    for action in plan(states.iter().map(|state| &state.id), &listed) {
+        match action {
+            // It goes on by itself from here; one that has gone meanwhile needs nothing.
+            Action::TakeUp { program, found } => {
+                drop(supervisor.send(&program, Event::HostStarted { found }));
+            }
+            Action::RemoveOrphan { container } => {
+                let removed = parts.engine.stop(&container, parts.config.stop_grace);
+                parts.note("orphans", removed.err().map(|error| error.to_string()));
+            }
+        }
+    }
+    true
+}
+
+fn list(parts: &Parts) -> Option<Vec<Listed>> {
+    // An engine that did not answer when the host came up has not been asked what it is.
+    let listed = parts.facts().and_then(|_| parts.engine.list().map_err(|e| e.to_string()));
+    parts.note("engine", listed.as_ref().err().cloned());
+    listed.ok()
+}
+
+fn check(parts: &Parts, supervisor: &Supervisor) {
+    let before = supervisor.states();
+    if before.iter().all(|state| state.containers().next().is_none()) {
+        return;
+    }
+    let Some(listed) = list(parts) else { return };
+    let mut by_program: HashMap<&ProgramId, Vec<&Listed>> = HashMap::new();
+    for one in &listed {
+        if let Some(id) = &one.program_id {
+            by_program.entry(id).or_default().push(one);
+        }
+    }
+    for state in &before {
+        let own = by_program.get(&state.id).map_or(&[][..], Vec::as_slice);
+        if let Some(event) = finding(state, own) {
+            // A queue that is full is told again at the next look.
+            drop(supervisor.send(&state.id, event));
+        }
+    }
+}
+
+/// What there is to tell a program about its containers, if anything.
+fn finding(state: &ProgramState, own: &[&Listed]) -> Option<Event> {
+    let runs = |id: &ContainerId| own.iter().any(|one| one.container_id == *id && one.running);
+    let ended = state.state == State::Ready && !state.container_id.as_ref().is_some_and(runs);
+    let strange = |one: &&&Listed| !state.containers().any(|id| *id == one.container_id);
+    let unknown: Vec<_> = own.iter().filter(strange).map(|one| one.container_id.clone()).collect();
+    let tell = ended || !unknown.is_empty() || !state.strays.is_empty();
+    tell.then_some(Event::RuntimeCheckRequested { unknown })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::{Attempt, RestartPolicy};
+
+    fn container(number: u8) -> ContainerId {
+        format!("{number:012x}").parse().unwrap()
+    }
+
+    fn ready() -> ProgramState {
+        let id = "alice-build-0123456789ab-deadbeef".parse().unwrap();
+        let mut state = ProgramState::new(id, RestartPolicy::default());
+        state.state = State::Ready;
+        state.container_id = Some(container(1));
+        state
+    }
+
+    fn listed(number: u8, running: bool) -> Listed {
+        Listed { container_id: container(number), program_id: None, attempt: Attempt(1), running }
+    }
+
+    #[test]
+    fn only_what_is_not_as_it_should_be_is_told() {
+        let nothing = Event::RuntimeCheckRequested { unknown: vec![] };
+        assert_eq!(finding(&ready(), &[&listed(1, true)]), None);
+        assert_eq!(finding(&ready(), &[&listed(1, false)]), Some(nothing.clone()));
+        assert_eq!(finding(&ready(), &[]), Some(nothing.clone()));
+        let stranger = Event::RuntimeCheckRequested { unknown: vec![container(2)] };
+        assert_eq!(finding(&ready(), &[&listed(1, true), &listed(2, true)]), Some(stranger));
+        let mut stray = ready();
+        stray.state = State::Stopped;
+        stray.strays = vec![container(1)];
+        stray.container_id = None;
+        assert_eq!(finding(&stray, &[]), Some(nothing));
+        stray.strays.clear();
+        assert_eq!(finding(&stray, &[]), None);
+    }
+}

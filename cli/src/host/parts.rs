@@ -1,0 +1,161 @@
+//! What the parts of a host share, and one program as its clients see it.
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::config::HostConfig;
+use super::engine::{Engine, EngineFacts};
+use super::registry::Registry;
+use super::request::NetworkMode;
+use super::storage::{Meta, Storage};
+use super::view::{EngineReport, ProgramView, Timestamp};
+use super::{HostError, Runtime};
+use crate::program::{Cancel, ContainerId, ImageId, ProgramId, ProgramState};
+
+/// One program's unchanging facts, and when something last happened to it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) meta: Meta,
+    pub(super) updated_at: AtomicU64,
+}
+
+/// What the parts of a host share.
+pub(super) struct Parts {
+    pub(super) config: HostConfig,
+    pub(super) host_id: String,
+    pub(super) storage: Storage,
+    pub(super) registry: Registry,
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) entries: RwLock<BTreeMap<ProgramId, Arc<Entry>>>,
+    /// What the engine said of itself, once it did.
+    facts: RwLock<Option<EngineFacts>>,
+    /// What went wrong in the host's own work and concerns no single program.
+    complaints: Mutex<BTreeMap<&'static str, String>>,
+    /// The host is shutting down.
+    pub(super) closing: Cancel,
+}
+
+impl Parts {
+    pub(super) fn new(
+        config: HostConfig,
+        host_id: String,
+        storage: Storage,
+        registry: Registry,
+        engine: Arc<dyn Engine>,
+    ) -> Self {
+        Self {
+            config,
+            host_id,
+            storage,
+            registry,
+            engine,
+            entries: RwLock::default(),
+            facts: RwLock::default(),
+            complaints: Mutex::default(),
+            closing: Cancel::new(),
+        }
+    }
+
+    pub(super) fn entry(&self, id: &ProgramId) -> Result<Arc<Entry>, HostError> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.get(id).cloned().ok_or_else(|| HostError::NotFound(id.clone()))
+    }
+
+    pub(super) fn all_entries(&self) -> BTreeMap<ProgramId, Arc<Entry>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn add_entry(&self, meta: Meta, updated_at: Timestamp) {
+        let id = meta.program_id.clone();
+        let entry = Arc::new(Entry { meta, updated_at: AtomicU64::new(updated_at.0) });
+        self.entries.write().unwrap_or_else(PoisonError::into_inner).insert(id, entry);
+    }
+
+    pub(super) fn remove_entry(&self, id: &ProgramId) {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    /// What the engine is; asked until it has answered once.
+    pub(super) fn facts(&self) -> Result<EngineFacts, String> {
+        if let Some(facts) = &*self.facts.read().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(facts.clone());
+        }
+        let probed = self.engine.probe().map_err(|error| error.to_string());
+        self.note("engine", probed.as_ref().err().cloned());
+        if let Ok(facts) = &probed {
+            *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Some(facts.clone());
+        }
+        probed
+    }
+
+    /// Remembers what is wrong with a part of the host, or that it is well again.
+    pub(super) fn note(&self, part: &'static str, wrong: Option<String>) {
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        match wrong {
+            Some(words) => complaints.insert(part, words),
+            None => complaints.remove(part),
+        };
+    }
+
+    pub(super) fn report(&self) -> EngineReport {
+        let facts = self.facts.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = facts.is_some();
+        let facts = facts.unwrap_or_default();
+        let mut warnings = facts.warnings;
+        if let Some(words) = missing_runtime(self.config.runtime, &facts.runtimes).filter(|_| known)
+        {
+            warnings.insert(0, words);
+        }
+        let complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.extend(complaints.iter().map(|(part, words)| format!("{part}: {words}")));
+        EngineReport { version: facts.version, runtime: self.config.runtime, warnings }
+    }
+}
+
+/// What is wrong when the engine does not know the runtime.
+pub(super) fn missing_runtime(runtime: Runtime, known: &[String]) -> Option<String> {
+    let name = runtime.as_str();
+    let remedy = match runtime {
+        Runtime::Runsc => {
+            "install gVisor and register it with the engine (`runsc install`), or start the host \
+             with --runtime runc --allow-runc to do without its walls"
+        }
+        Runtime::Runc => "see the engine's own documentation",
+    };
+    (!known.iter().any(|other| other == name)).then(|| {
+        format!("this engine has no runtime {name}, so no program can be started: {remedy}")
+    })
+}
+
+pub(super) fn view(entry: &Entry, state: &ProgramState) -> ProgramView {
+    let meta = &entry.meta;
+    let port = (meta.network == NetworkMode::Bridge).then_some(meta.port);
+    ProgramView {
+        program_id: meta.program_id.clone(),
+        build_id: state.build_id.clone(),
+        user_id: meta.program_id.user(),
+        name: meta.name.clone(),
+        state: state.state,
+        desired: state.desired.as_str(),
+        image_id: state.image_id.as_ref().map(ImageId::to_string).unwrap_or_default(),
+        container_id: state.container_id.as_ref().map(ContainerId::to_string).unwrap_or_default(),
+        proxy_url: port.map(|port| format!("http://localhost:{port}")).unwrap_or_default(),
+        port,
+        error_msg: state.error_msg.clone().unwrap_or_default(),
+        exit: state.exit.clone(),
+        attempt: state.attempt,
+        restarts: state.restarts,
+        limits: meta.limits,
+        restart: meta.policy.mode,
+        network: meta.network,
+        created_at: Timestamp(meta.created_at),
+        updated_at: Timestamp(entry.updated_at.load(Ordering::Relaxed)),
+    }
+}
+
+/// The words of an error of the system, with the file that it is about.
+pub(super) fn storage_error(what: &'static str, path: &Path, source: io::Error) -> HostError {
+    HostError::Storage { what, path: path.to_owned(), source }
+}

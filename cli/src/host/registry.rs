@@ -1,0 +1,479 @@
+//! What the host knows of its programs, kept in an embedded database that survives the host's and
+//! the machine's sudden end.
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::HostError;
+use super::storage::Meta;
+use super::view::{EventView, Timestamp};
+use crate::program::{
+    Attempt, ContainerId, Event, ImageId, Millis, ProgramId, ProgramState, Reduced, State,
+};
+
+/// Events that are kept of each program.
+const HISTORY: i64 = 1_000;
+/// The layout of the tables; a registry of another is not touched.
+const VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE programs (
+        id TEXT PRIMARY KEY,
+        user_id TEXT NOT NULL,
+        name TEXT,
+        port INTEGER NOT NULL UNIQUE,
+        desired TEXT NOT NULL,
+        observed TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        meta TEXT NOT NULL,
+        snapshot TEXT NOT NULL,
+        updated_at INTEGER NOT NULL,
+        UNIQUE (user_id, name)
+    ) STRICT;
+    CREATE TABLE attempts (
+        program_id TEXT NOT NULL REFERENCES programs (id) ON DELETE CASCADE,
+        attempt INTEGER NOT NULL,
+        began_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        image_id TEXT,
+        container_id TEXT,
+        error TEXT,
+        PRIMARY KEY (program_id, attempt)
+    ) STRICT;
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        program_id TEXT NOT NULL REFERENCES programs (id) ON DELETE CASCADE,
+        at INTEGER NOT NULL,
+        event TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        before TEXT NOT NULL,
+        after TEXT NOT NULL,
+        attempt INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX events_of_program ON events (program_id, seq);
+";
+
+/// One registered program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// What it is.
+    pub meta: Meta,
+    /// What is known about it.
+    pub state: ProgramState,
+    /// When something last happened to it.
+    pub updated_at: Timestamp,
+}
+
+/// The registry. Usable from any thread; calls wait for each other.
+#[derive(Debug)]
+pub struct Registry {
+    connection: Mutex<Connection>,
+}
+
+fn words(error: impl std::fmt::Display) -> HostError {
+    HostError::Registry(error.to_string())
+}
+
+impl Registry {
+    /// Opens the registry, or makes an empty one. One that is damaged is set aside beside it and
+    /// made anew, to be filled from the programs' folders.
+    ///
+    /// # Errors
+    /// [`HostError::Registry`], also when a newer hersh has written it.
+    pub fn open(path: &Path) -> Result<Self, HostError> {
+        let connection = match connect(path) {
+            Err(error) if is_damaged(&error) => {
+                set_aside(path)?;
+                connect(path)
+            }
+            other => other,
+        };
+        let connection = connection.map_err(words)?;
+        let version: i64 =
+            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(words)?;
+        match version {
+            VERSION => {}
+            0 => {
+                let schema = format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;");
+                connection.execute_batch(&schema).map_err(words)?;
+            }
+            other => {
+                return Err(HostError::Registry(format!(
+                    "{} was written by another hersh (layout {other}, known is {VERSION})",
+                    path.display()
+                )));
+            }
+        }
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registers a program.
+    ///
+    /// # Errors
+    /// [`HostError::Registry`], also when its id, its port or its owner's name for it is taken.
+    pub fn insert(&self, program: &Registered) -> Result<(), HostError> {
+        let Registered { meta, state, updated_at } = program;
+        let meta_json = serde_json::to_string(meta).map_err(words)?;
+        let snapshot = serde_json::to_string(state).map_err(words)?;
+        self.lock()
+            .execute(
+                "INSERT INTO programs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                params![
+                    meta.program_id.as_str(),
+                    meta.program_id.user().as_str(),
+                    meta.name,
+                    meta.port,
+                    state.desired.as_str(),
+                    state.state.as_str(),
+                    state.attempt.0,
+                    meta_json,
+                    snapshot,
+                    integer(updated_at.0),
+                ],
+            )
+            .map(drop)
+            .map_err(words)
+    }
+
+    /// All programs, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`HostError::Registry`].
+    pub fn load(&self) -> Result<Vec<Registered>, HostError> {
+        let connection = self.lock();
+        let sql = "SELECT meta, snapshot, updated_at FROM programs ORDER BY id";
+        let mut statement = connection.prepare(sql).map_err(words)?;
+        let fields = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let rows = statement.query_map([], fields).map_err(words)?;
+        rows.map(|row| {
+            let (meta, snapshot, updated): (String, String, i64) = row.map_err(words)?;
+            Ok(Registered {
+                meta: serde_json::from_str(&meta).map_err(words)?,
+                state: serde_json::from_str(&snapshot).map_err(words)?,
+                updated_at: Timestamp(millis(updated)),
+            })
+        })
+        .collect()
+    }
+
+    /// Records that an event changed a program; one that has been removed leaves the registry. It
+    /// is durable when this returns.
+    ///
+    /// # Errors
+    /// [`HostError::Registry`]; nothing is recorded then.
+    pub fn record(
+        &self,
+        before: &ProgramState,
+        event: &Event,
+        after: &Reduced,
+        now: Millis,
+    ) -> Result<(), HostError> {
+        let mut connection = self.lock();
+        let id = before.id.as_str();
+        if after.state.removed {
+            let sql = "DELETE FROM programs WHERE id = ?1";
+            return connection.execute(sql, [id]).map(drop).map_err(words);
+        }
+        let detail = serde_json::to_string(event).map_err(words)?;
+        let snapshot = serde_json::to_string(&after.state).map_err(words)?;
+        let mut write = || -> rusqlite::Result<()> {
+            let state = &after.state;
+            let transaction = connection.transaction()?;
+            transaction.execute(
+                "UPDATE programs SET desired = ?2, observed = ?3, attempt = ?4, snapshot = ?5,
+                 updated_at = ?6 WHERE id = ?1",
+                params![
+                    id,
+                    state.desired.as_str(),
+                    state.state.as_str(),
+                    state.attempt.0,
+                    snapshot,
+                    integer(now)
+                ],
+            )?;
+            transaction.execute(
+                "INSERT INTO events (program_id, at, event, detail, before, after, attempt)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    id,
+                    integer(now),
+                    event.name(),
+                    detail,
+                    before.state.as_str(),
+                    state.state.as_str(),
+                    state.attempt.0
+                ],
+            )?;
+            transaction.execute(
+                "DELETE FROM events WHERE program_id = ?1 AND seq <= (SELECT seq FROM events
+                 WHERE program_id = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
+                params![id, HISTORY],
+            )?;
+            record_attempt(&transaction, state, now)?;
+            transaction.commit()
+        };
+        write().map_err(words)
+    }
+
+    /// What happened to a program after the event of this number, oldest first.
+    ///
+    /// # Errors
+    /// [`HostError::Registry`].
+    pub fn events(
+        &self,
+        id: &ProgramId,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<EventView>, HostError> {
+        let connection = self.lock();
+        let sql = "SELECT seq, at, event, detail, before, after, attempt FROM events
+                   WHERE program_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+        let mut statement = connection.prepare(sql).map_err(words)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![id.as_str(), after, limit], event_view);
+        rows.map_err(words)?.map(|row| row.map_err(words)).collect()
+    }
+
+    /// The last event's number of all programs; 0 before the first.
+    ///
+    /// # Errors
+    /// [`HostError::Registry`].
+    pub fn last_event(&self) -> Result<i64, HostError> {
+        let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'events'";
+        let seq = self.lock().query_row(sql, [], |row| row.get(0)).optional().map_err(words)?;
+        Ok(seq.unwrap_or(0))
+    }
+}
+
+fn record_attempt(
+    connection: &Connection,
+    state: &ProgramState,
+    now: Millis,
+) -> rusqlite::Result<()> {
+    if state.attempt.0 == 0 {
+        return Ok(());
+    }
+    let ended = matches!(state.state, State::Stopped | State::Error).then(|| integer(now));
+    connection.execute(
+        "INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT DO UPDATE SET ended_at = coalesce(ended_at, excluded.ended_at),
+         image_id = excluded.image_id, container_id = coalesce(excluded.container_id, container_id),
+         error = coalesce(excluded.error, error)",
+        params![
+            state.id.as_str(),
+            state.attempt.0,
+            integer(now),
+            ended,
+            state.image_id.as_ref().map(ImageId::as_str),
+            state.container_id.as_ref().map(ContainerId::as_str),
+            state.error_msg,
+        ],
+    )?;
+    Ok(())
+}
+
+fn event_view(row: &Row<'_>) -> rusqlite::Result<EventView> {
+    let state = |index: usize| -> rusqlite::Result<State> {
+        let text: String = row.get(index)?;
+        text.parse().map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(
+                index,
+                rusqlite::types::Type::Text,
+                Box::new(error),
+            )
+        })
+    };
+    let detail: String = row.get(3)?;
+    Ok(EventView {
+        seq: row.get(0)?,
+        at: Timestamp(millis(row.get(1)?)),
+        event: row.get(2)?,
+        detail: serde_json::from_str(&detail).unwrap_or_default(),
+        from: state(4)?,
+        to: state(5)?,
+        attempt: Attempt(row.get(6)?),
+    })
+}
+
+fn integer(millis: Millis) -> i64 {
+    i64::try_from(millis).unwrap_or(i64::MAX)
+}
+
+fn millis(integer: i64) -> Millis {
+    u64::try_from(integer).unwrap_or(0)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    // It holds environments, and with them secrets: for the host alone. What the database makes
+    // beside it has the same mode. That it cannot be made is said by the opening below.
+    let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if sound == "ok" {
+        Ok(connection)
+    } else {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        Err(rusqlite::Error::SqliteFailure(code, Some(sound)))
+    }
+}
+
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+}
+
+/// Moves a damaged registry out of the way, with what the database keeps beside it.
+fn set_aside(path: &Path) -> Result<(), HostError> {
+    let now = Timestamp::now().0;
+    for suffix in ["-wal", "-shm", ""] {
+        let mut from = path.as_os_str().to_owned();
+        from.push(suffix);
+        let mut to = path.as_os_str().to_owned();
+        to.push(format!(".damaged-{now}{suffix}"));
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(words(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::host::config::Limits;
+    use crate::host::request::NetworkMode;
+    use crate::program::{RestartPolicy, reduce};
+
+    fn program(unique: u32, name: &str) -> Registered {
+        let id = format!("alice-build-0123456789ab-{unique:08x}");
+        let program_id: ProgramId = id.parse().unwrap();
+        let policy = RestartPolicy::default();
+        let state = ProgramState::new(program_id.clone(), policy);
+        let meta = Meta {
+            program_id,
+            name: Some(name.to_owned()),
+            env: BTreeMap::from([("TOKEN".into(), "canary".into())]),
+            limits: Limits::default(),
+            policy,
+            network: NetworkMode::Bridge,
+            port: 19_000 + u16::try_from(unique).unwrap(),
+            created_at: 5,
+        };
+        Registered { meta, state, updated_at: Timestamp(5) }
+    }
+
+    fn feed(registry: &Registry, state: &ProgramState, event: &Event, now: Millis) -> ProgramState {
+        let after = reduce(state.clone(), event, now);
+        registry.record(state, event, &after, now).unwrap();
+        after.state
+    }
+
+    #[test]
+    fn what_is_recorded_is_there_after_opening_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("registry.db");
+        let registry = Registry::open(&path).unwrap();
+        let one = program(1, "one");
+        registry.insert(&one).unwrap();
+        let state = feed(&registry, &one.state, &Event::UserStartRequested, 9);
+        // No goodbye: as after a sudden end, what was acknowledged is in the files.
+        std::mem::forget(registry);
+        let registry = Registry::open(&path).unwrap();
+        let loaded = registry.load().unwrap();
+        assert_eq!(loaded, [Registered { state, updated_at: Timestamp(9), ..one.clone() }]);
+        let events = registry.events(&one.meta.program_id, 0, 10).unwrap();
+        assert_eq!(events.len(), 1);
+        assert_eq!(
+            (events[0].event.as_str(), events[0].to),
+            ("UserStartRequested", State::Building)
+        );
+        assert_eq!(registry.last_event().unwrap(), events[0].seq);
+    }
+
+    #[test]
+    fn names_and_ports_are_taken_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::open(&dir.path().join("registry.db")).unwrap();
+        registry.insert(&program(1, "one")).unwrap();
+        assert!(registry.insert(&program(2, "one")).is_err());
+        let mut same_port = program(3, "three");
+        same_port.meta.port = 19_001;
+        assert!(registry.insert(&same_port).is_err());
+        assert_eq!(registry.load().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn history_is_bounded_and_ends_with_its_program() {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::open(&dir.path().join("registry.db")).unwrap();
+        // The rule is the same with a synchronous disk; only the test would wait for it.
+        registry.lock().pragma_update(None, "synchronous", "OFF").unwrap();
+        let one = program(1, "one");
+        registry.insert(&one).unwrap();
+        let mut state = one.state.clone();
+        for turn in 0..600 {
+            state = feed(&registry, &state, &Event::UserStartRequested, turn);
+            state = feed(&registry, &state, &Event::UserStopRequested, turn);
+        }
+        let id = &one.meta.program_id;
+        let events = registry.events(id, 0, usize::MAX).unwrap();
+        assert_eq!(events.len(), 1_000);
+        assert_eq!(events[999].seq, 1_200);
+        let page = registry.events(id, 1_190, 3).unwrap();
+        assert_eq!(page.iter().map(|e| e.seq).collect::<Vec<_>>(), [1_191, 1_192, 1_193]);
+        let state = feed(&registry, &state, &Event::UserDeleteRequested { purge: true }, 0);
+        feed(&registry, &state, &Event::RemoveFinished { error: None }, 0);
+        assert_eq!(registry.load().unwrap(), []);
+        assert_eq!(registry.events(id, 0, 10).unwrap(), []);
+    }
+
+    #[test]
+    fn a_damaged_registry_is_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("registry.db");
+        fs::write(&path, "this is no database, and long enough to be looked at".repeat(100))
+            .unwrap();
+        let registry = Registry::open(&path).unwrap();
+        assert_eq!(registry.load().unwrap(), []);
+        let kept = fs::read_dir(dir.path()).unwrap().filter_map(Result::ok);
+        assert!(kept.map(|e| e.file_name()).any(|n| n.to_string_lossy().contains(".damaged-")));
+    }
+
+    #[test]
+    fn a_registry_of_another_layout_is_not_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("registry.db");
+        drop(Registry::open(&path).unwrap());
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        let error = Registry::open(&path).unwrap_err().to_string();
+        assert!(error.contains("layout 99"), "{error}");
+    }
+
+    #[test]
+    fn only_the_host_may_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("registry.db");
+        let registry = Registry::open(&path).unwrap();
+        registry.insert(&program(1, "one")).unwrap();
+        for entry in fs::read_dir(dir.path()).unwrap() {
+            let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The host on an engine in memory.
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use hersh_cli::host::engine::FakeEngine;
+use hersh_cli::host::{HostError, ListFilter, NetworkMode};
+use hersh_cli::program::{Attempt, RestartMode, State};
+
+use crate::support::{PATIENCE, deploy, new_program, open, wait_for};
+
+#[test]
+fn a_program_is_created_started_stopped_and_deleted() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    let created = host.create(new_program()).unwrap();
+    assert_eq!(created.state, State::Created);
+    assert_eq!(created.proxy_url, format!("http://localhost:{}", created.port.unwrap()));
+    let id = created.program_id;
+    assert!(matches!(host.stop(&id), Err(HostError::Conflict { state: State::Created, .. })));
+    assert!(matches!(host.address(&id), Err(HostError::NotReady { .. })));
+
+    assert_eq!(host.start(&id).unwrap().state, State::Building);
+    let ready = wait_for(&host, &id, State::Ready);
+    assert_eq!(host.address(&id).unwrap().port(), created.port.unwrap());
+    assert!(matches!(host.start(&id), Err(HostError::Conflict { .. })));
+    assert_eq!(host.logs(&id, 10).unwrap().logs, "attempt 1 is up\n");
+    assert!(host.build_log(&id).unwrap().log.ends_with("built\n"));
+    let mut followed = String::new();
+    host.follow_build_log(&id).unwrap().read_to_string(&mut followed).unwrap();
+    assert_eq!(followed, host.build_log(&id).unwrap().log);
+
+    host.restart(&id).unwrap();
+    let again = host.wait(&id, PATIENCE, |p| p.state == State::Ready && p.attempt == Attempt(2));
+    assert_ne!(again.unwrap().container_id, ready.container_id);
+    host.stop(&id).unwrap();
+    wait_for(&host, &id, State::Stopped);
+    assert_eq!(host.logs(&id, 10).unwrap().logs, "attempt 2 is up\n", "kept when it went");
+    let events = host.events(&id, 0, 100).unwrap();
+    let names: Vec<_> = events.events.iter().map(|event| event.event.as_str()).collect();
+    assert_eq!(names[..2], ["UserStartRequested", "BuildFinished"]);
+    assert_eq!(names.last(), Some(&"StopFinished"));
+
+    host.delete(&id, false).unwrap();
+    assert!(matches!(host.wait(&id, PATIENCE, |_| false), Err(HostError::NotFound(_))));
+    assert_eq!((engine.running(), engine.images()), (0, 0));
+    assert_eq!(host.list(&ListFilter::default()).count, 0);
+    assert_eq!(std::fs::read_dir(dir.path().join("deleted")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_hostile_source_name_is_refused_with_nothing_written() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(&dir.path().join("a/data"), &engine);
+    let before = tree(dir.path());
+    let mut hostile = new_program();
+    hostile.files.insert("../../x".into(), b"x".to_vec());
+    let error = host.create(hostile).unwrap_err();
+    assert!(matches!(&error, HostError::Source(source) if source.file == "../../x"), "{error}");
+    assert_eq!(tree(dir.path()), before);
+    assert_eq!(host.list(&ListFilter::default()).count, 0);
+}
+
+/// All names under a folder.
+fn tree(folder: &Path) -> Vec<PathBuf> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            names.extend(tree(&path));
+        }
+        names.push(path);
+    }
+    names.sort();
+    names
+}
+
+#[test]
+fn requests_that_cannot_be_met_say_why() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    let named = |name: &str| {
+        let mut new = new_program();
+        new.name = Some(name.to_owned());
+        new
+    };
+    let first = host.create(named("prices")).unwrap();
+    let taken = host.create(named("prices")).unwrap_err();
+    assert!(matches!(taken, HostError::NameTaken { holder, .. } if holder == first.program_id));
+    for name in ["", "Prices", "-x", "1x", "a_b", &"a".repeat(64)] {
+        let error = host.create(named(name)).unwrap_err();
+        assert!(matches!(&error, HostError::Invalid { field, .. } if field == "name"), "{error}");
+    }
+    let mut greedy = new_program();
+    greedy.limits.memory_bytes = Some(u64::MAX);
+    assert!(matches!(host.create(greedy), Err(HostError::Invalid { .. })));
+    let mut secret = new_program();
+    secret.env.insert("TOKEN".into(), "canary\n".into());
+    let error = host.create(secret).unwrap_err().to_string();
+    assert!(error.contains("TOKEN") && !error.contains("canary"), "{error}");
+    let unknown = "bob-build-0123456789ab-deadbeef".parse().unwrap();
+    assert!(matches!(host.start(&unknown), Err(HostError::NotFound(_))));
+}
+
+#[test]
+fn failures_of_the_engine_are_words_on_the_program() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    let id = host.create(new_program()).unwrap().program_id;
+    for (call, words) in
+        [("build", "no space left on device"), ("run", "port is already allocated")]
+    {
+        engine.fail(call, words);
+        host.start(&id).unwrap();
+        let failed = wait_for(&host, &id, State::Error);
+        assert!(failed.error_msg.contains(words), "{}", failed.error_msg);
+        assert_eq!(engine.running(), 0);
+    }
+    host.start(&id).unwrap();
+    wait_for(&host, &id, State::Ready);
+}
+
+#[test]
+fn a_container_that_breaks_the_contract_is_removed() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    let id = host.create(new_program()).unwrap().program_id;
+    engine.lie(|inspect| inspect["HostConfig"]["Runtime"] = "runc".into());
+    host.start(&id).unwrap();
+    let failed = wait_for(&host, &id, State::Error);
+    let words =
+        "the engine did not keep the contract: the runtime is \"runc\" and must be \"runsc\"";
+    assert!(failed.error_msg.contains(words), "{}", failed.error_msg);
+    assert_eq!(engine.running(), 0);
+}
+
+#[test]
+fn a_stop_during_a_build_cancels_it() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    let id = host.create(new_program()).unwrap().program_id;
+    engine.hold("build");
+    host.start(&id).unwrap();
+    // The log shows that the build has begun; it ends because of the stop, and so does the log.
+    let mut log = host.follow_build_log(&id).unwrap();
+    let mut first = [0; 8];
+    log.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"building");
+    assert_eq!(host.stop(&id).unwrap().state, State::Stopped);
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    engine.release("build");
+    host.start(&id).unwrap();
+    wait_for(&host, &id, State::Ready);
+}
+
+#[test]
+fn an_end_is_noticed_and_told_with_the_last_words() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    let id = deploy(&host, new_program()).program_id;
+    assert!(engine.exit(&id, 3, "out of luck\n"));
+    let failed = wait_for(&host, &id, State::Error);
+    assert_eq!(failed.exit.unwrap().code, Some(3));
+    let words = "the program exited with code 3; its last lines: attempt 1 is up | out of luck";
+    assert_eq!(failed.error_msg, words);
+    assert!(host.logs(&id, 1).unwrap().logs.contains("out of luck"));
+}
+
+#[test]
+fn an_end_is_made_good_where_the_owner_asked_for_it() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    let mut new = new_program();
+    new.restart = RestartMode::OnFailure;
+    let id = deploy(&host, new).program_id;
+    assert!(engine.exit(&id, 1, "oh\n"));
+    let again = host.wait(&id, PATIENCE, |p| p.state == State::Ready && p.attempt == Attempt(2));
+    let again = again.unwrap();
+    assert_eq!((again.state, again.restarts), (State::Ready, 1));
+}
+
+#[test]
+fn a_program_without_a_network_is_ready_and_not_reachable() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    let mut new = new_program();
+    new.network = NetworkMode::None;
+    engine.set_mute(true);
+    let ready = deploy(&host, new);
+    assert_eq!((ready.proxy_url.as_str(), ready.port), ("", None));
+    assert!(matches!(host.address(&ready.program_id), Err(HostError::NoNetwork(_))));
+}
+
+#[test]
+fn programs_are_listed_in_pages() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    for user in ["alice", "bob", "alice", "bob", "alice"] {
+        let mut new = new_program();
+        new.user_id = user.parse().unwrap();
+        host.create(new).unwrap();
+    }
+    let mut filter = ListFilter { user: Some("alice".parse().unwrap()), ..Default::default() };
+    assert_eq!(host.list(&filter).count, 3);
+    filter.limit = Some(2);
+    let first = host.list(&filter);
+    filter.cursor.clone_from(&first.next);
+    let second = host.list(&filter);
+    assert_eq!((first.count, second.count, second.next), (2, 1, None));
+    assert!(first.programs[1].program_id < second.programs[0].program_id);
+    filter = ListFilter { state: Some(State::Ready), ..Default::default() };
+    assert_eq!(host.list(&filter).count, 0);
+}
