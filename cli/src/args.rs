@@ -63,6 +63,8 @@ pub struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the host: builds programs, runs them under gVisor, serves the API on :9000
+    Host(HostArgs),
     /// Build a folder with a Dockerfile on the host and start it
     Deploy(DeployArgs),
     /// List programs

@@ -25,6 +25,13 @@ use crate::wire::{
 };
 
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
+// The waits between tries of a host that is busy.
+const PATIENCE: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 // A deploy writes its sources durably before it is answered.
 const ANSWER_WAIT: Duration = Duration::from_secs(60);
 const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
@@ -118,7 +125,8 @@ impl Client {
         self.get(&program_path(id, ""))
     }
 
-    /// Creates a program. `idempotency_key` lets the same call be sent again without creating two.
+    /// Creates a program. `idempotency_key` lets the same call be sent again without creating two,
+    /// and so a host that is busy is asked a few times before its answer is final.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -128,8 +136,17 @@ impl Client {
         idempotency_key: &str,
     ) -> Result<Created, ClientError> {
         let key = [("Idempotency-Key", idempotency_key)];
-        let answer = self.send(&Method::POST, "/programs", &key, Some(program), false)?;
-        self.read(answer)
+        let mut patience = PATIENCE.iter();
+        loop {
+            match self.send(&Method::POST, "/programs", &key, Some(program), false) {
+                Ok(answer) => return self.read(answer),
+                Err(error @ ClientError::Refused { code: 429, .. }) => match patience.next() {
+                    Some(wait) => std::thread::sleep(*wait),
+                    None => return Err(error),
+                },
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Asks for a start, stop or restart.

@@ -12,6 +12,7 @@
 //! | `logs --build` | `{"program_id","attempt","log","timestamp"}` |
 //! | `logs --follow` | `{"program_id","logs"}` a line, a piece of the log each |
 //! | `send` | the watcher's answer, `{"status":"message sent"}` |
+//! | `host` | `{"url","data_dir"}`, once it serves |
 //! | `doctor` | `{"ok","checks":[{"name","status","detail","remedy"}…]}` |
 //!
 //! A `program` is what [`ProgramBody`] says. Fields are added, never renamed.
@@ -19,6 +20,7 @@
 mod deploy;
 mod dev;
 mod doctor;
+mod host;
 mod lifecycle;
 mod logs;
 mod ps;
@@ -92,6 +94,7 @@ impl Session<'_> {
 /// A [`Failure`] that is still to be shown; failures that were already shown are in the exit code.
 pub fn run(command: Command, session: &mut Session<'_>) -> Result<Exit, Failure> {
     match command {
+        Command::Host(args) => host::run(&args, session),
         Command::Deploy(args) => deploy::run(&args, session),
         Command::Ps(args) => ps::run(&args, session),
         Command::Show(args) => show::run(&args, session),

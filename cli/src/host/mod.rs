@@ -1,4 +1,5 @@
 //! The host: keeps programs on disk, builds them, runs them in containers and knows what they do.
+pub mod api;
 pub mod auth;
 pub mod compose;
 pub mod docker;
@@ -17,6 +18,7 @@ mod monitor;
 mod parts;
 mod plan;
 mod ports;
+mod proxy;
 mod request;
 mod resolv;
 mod view;

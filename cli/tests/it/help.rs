@@ -7,8 +7,10 @@ use hersh_cli::output::Exit;
 
 use crate::run::{hersh, run};
 
-const COMMANDS: &[&str] =
-    &["deploy", "dev", "doctor", "logs", "ps", "restart", "rm", "send", "show", "start", "stop"];
+const COMMANDS: &[&str] = &[
+    "deploy", "dev", "doctor", "host", "logs", "ps", "restart", "rm", "send", "show", "start",
+    "stop",
+];
 
 /// Compares with `tests/snapshots/{name}.txt`; `UPDATE_SNAPSHOTS=1` writes it instead.
 fn compare(name: &str, text: &str) {
@@ -65,6 +67,9 @@ fn wrong_usage_is_2_and_on_standard_error() {
         &["deploy", "--cpus", "0"],
         &["deploy", "--env", "A B=c"],
         &["deploy", "--detach", "--no-start"],
+        &["host", "--listen", "nowhere"],
+        &["host", "--runtime", "chroot"],
+        &["host", "--docker", "--privileged"],
         &["doctor", "--listen", "nowhere"],
         &["doctor", "--docker", "--privileged"],
         &["-q", "-v", "ps"],

@@ -12,7 +12,7 @@ use super::lifecycle::{lost, timed_out};
 use crate::args::{DeployArgs, RestartArg};
 use crate::client::upload::Context;
 use crate::client::wait::Goal;
-use crate::client::{Action, Client};
+use crate::client::{Action, Client, ClientError};
 use crate::host::LimitsRequest;
 use crate::output::{Exit, Failure};
 use crate::program::RestartMode;
@@ -24,7 +24,7 @@ pub(super) fn run(args: &DeployArgs, session: &mut Session<'_>) -> Result<Exit, 
     let body = body(args, session)?;
     let client = session.client(&args.client)?;
     session.output.status("uploading");
-    let created = client.create(&body, &random_key()?)?;
+    let created = client.create(&body, &random_key()?).map_err(not_created)?;
     let program = client.program(&created.program_id)?;
     let label = program.label().to_owned();
     session.output.detail(format!("{label}: created as {}", program.program_id));
@@ -60,6 +60,15 @@ fn follow(
             Ok(Exit::Interrupted)
         }
     }
+}
+
+fn not_created(error: ClientError) -> Failure {
+    let failure = Failure::from(error);
+    if failure.exit() == Exit::Conflict {
+        return failure
+            .with_remedy("choose another name with --name, or `hersh rm` that one first");
+    }
+    failure
 }
 
 fn come_back(label: &str) -> String {

@@ -1,0 +1,160 @@
+//! What can be asked of programs that are there.
+
+use std::time::{Duration, Instant};
+
+use hersh::http::{Request, Response};
+
+use super::error::ApiError;
+use super::query::Query;
+use super::routes::Forwarded;
+use super::{Api, text};
+use crate::host::{HostError, ListFilter, proxy};
+use crate::program::{ProgramId, State};
+use crate::wire::ActionBody;
+
+type Answer = Result<Response, ApiError>;
+
+// Without `?tail=`; what the engine keeps of a log may be megabytes.
+const USUAL_TAIL: usize = 1_000;
+const MAX_TAIL: usize = 100_000;
+// A container has 10 s to end; longer than this nobody wants to wait for an answer.
+const REMOVAL_WAIT: Duration = Duration::from_secs(30);
+// Without `?limit=`.
+const USUAL_EVENTS: usize = 100;
+const MAX_EVENTS: usize = 1_000;
+
+pub(super) fn healthz(_: &Api, request: &mut Request<'_>) -> Answer {
+    Query::parse(request.query())?.end()?;
+    Ok(Response::json(200, &serde_json::json!({ "status": "ok" })))
+}
+
+pub(super) fn list(api: &Api, request: &mut Request<'_>) -> Answer {
+    let mut query = Query::parse(request.query())?;
+    let filter = ListFilter {
+        user: query.value("user")?,
+        state: query.value::<State>("state")?,
+        limit: query.value("limit")?,
+        cursor: query.value("cursor")?,
+    };
+    query.end()?;
+    Ok(Response::json(200, &api.host.list(&filter)))
+}
+
+pub(super) fn show(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
+    Query::parse(request.query())?.end()?;
+    Ok(Response::json(200, &api.host.get(id)?))
+}
+
+pub(super) fn start(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
+    act(api, id, request, "starting", "program start initiated", || api.host.start(id).map(drop))
+}
+
+pub(super) fn stop(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
+    act(api, id, request, "Stopping", "program stop initiated", || api.host.stop(id).map(drop))
+}
+
+pub(super) fn restart(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
+    let work = || api.host.restart(id).map(drop);
+    act(api, id, request, "restarting", "program restart initiated", work)
+}
+
+pub(super) fn delete(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
+    let mut query = Query::parse(request.query())?;
+    let purge = query.flag("purge")?;
+    query.end()?;
+    api.actions.take(Instant::now())?;
+    api.host.delete(id, purge)?;
+    match api.host.wait(id, REMOVAL_WAIT, |program| program.state == State::Error) {
+        Err(HostError::NotFound(_)) if purge => Ok(action(id, "deleted", "removed with its state")),
+        Err(HostError::NotFound(_)) => Ok(action(id, "deleted", "removed; its state is set aside")),
+        Err(error) => Err(error.into()),
+        Ok(program) if program.state == State::Error => Err(ApiError::new(500, program.error_msg)),
+        Ok(_) => Ok(action(id, "Stopping", "removal goes on")),
+    }
+}
+
+fn act(
+    api: &Api,
+    id: &ProgramId,
+    request: &mut Request<'_>,
+    state: &str,
+    message: &str,
+    work: impl FnOnce() -> Result<(), HostError>,
+) -> Answer {
+    Query::parse(request.query())?.end()?;
+    text::none(request)?;
+    api.actions.take(Instant::now())?;
+    work()?;
+    Ok(action(id, state, message))
+}
+
+fn action(id: &ProgramId, state: &str, message: &str) -> Response {
+    let body = ActionBody {
+        program_id: id.to_string(),
+        state: state.to_owned(),
+        message: message.to_owned(),
+    };
+    Response::json(200, &body)
+}
+
+pub(super) fn logs(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
+    let mut query = Query::parse(request.query())?;
+    let tail = bounded(query.value("tail")?, "tail", USUAL_TAIL, MAX_TAIL)?;
+    let follow = query.flag("follow")?;
+    query.end()?;
+    if follow {
+        let log = api.host.follow_logs(id, tail)?;
+        return Ok(Response::stream(200, LOG_TYPE, Box::new(log)));
+    }
+    Ok(Response::json(200, &api.host.logs(id, tail)?))
+}
+
+pub(super) fn build_log(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
+    let mut query = Query::parse(request.query())?;
+    let follow = query.flag("follow")?;
+    query.end()?;
+    if follow {
+        let log = api.host.follow_build_log(id)?;
+        return Ok(Response::stream(200, LOG_TYPE, Box::new(log)));
+    }
+    Ok(Response::json(200, &api.host.build_log(id)?))
+}
+
+const LOG_TYPE: &str = "text/plain; charset=utf-8";
+
+pub(super) fn source(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
+    Query::parse(request.query())?.end()?;
+    Ok(Response::json(200, &api.host.source(id)?))
+}
+
+pub(super) fn events(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
+    let mut query = Query::parse(request.query())?;
+    let limit = bounded(query.value("limit")?, "limit", USUAL_EVENTS, MAX_EVENTS)?;
+    let after = query.value("after")?.unwrap_or(0);
+    query.end()?;
+    Ok(Response::json(200, &api.host.events(id, after, limit)?))
+}
+
+fn bounded(asked: Option<usize>, name: &str, usual: usize, most: usize) -> Result<usize, ApiError> {
+    match asked {
+        None => Ok(usual),
+        Some(number) if (1..=most).contains(&number) => Ok(number),
+        Some(_) => Err(ApiError::new(400, format!("parameter `{name}` must be 1 to {most}"))),
+    }
+}
+
+pub(super) fn forward(
+    api: &Api,
+    id: &ProgramId,
+    forwarded: Forwarded<'_>,
+    request: &mut Request<'_>,
+) -> Answer {
+    let address = api.host.address(id)?;
+    let rest = match (forwarded.root, forwarded.rest) {
+        ("", "") => "/",
+        (_, rest) => rest,
+    };
+    let query = request.query().map_or_else(String::new, |query| format!("?{query}"));
+    let target = format!("{}{rest}{query}", forwarded.root);
+    proxy::forward(request, address, &target, &format!("/programs/{id}/proxy"), &api.proxy)
+}

@@ -1,0 +1,109 @@
+//! How often the host may be asked for work, and by how many at a time.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::error::ApiError;
+
+/// A bound on a rate: so many at once, and then so many a second.
+#[derive(Debug, Clone, Copy)]
+pub struct Rate {
+    /// How many may come at once.
+    pub burst: u32,
+    /// How many may come a second in the long run.
+    pub per_second: u32,
+}
+
+/// A bucket that fills with time; each request takes a drop.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    rate: Rate,
+    // When it would have been full, had nothing been taken since.
+    full_at: Mutex<Option<Instant>>,
+}
+
+impl Bucket {
+    pub(super) fn new(rate: Rate) -> Self {
+        Self { rate, full_at: Mutex::new(None) }
+    }
+
+    /// Takes one at `now`, or says after how many seconds one can be had.
+    pub(super) fn take(&self, now: Instant) -> Result<(), ApiError> {
+        let each = Duration::from_secs(1) / self.rate.per_second.max(1);
+        let all = each * self.rate.burst.max(1);
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = full_at.unwrap_or(now).max(now) + each;
+        let late = after.saturating_duration_since(now + all);
+        if !late.is_zero() {
+            let wait = late.as_secs() + 1;
+            return Err(ApiError::busy("too many requests for work at once", wait));
+        }
+        *full_at = Some(after);
+        Ok(())
+    }
+}
+
+/// How many may do the same at a time.
+#[derive(Debug)]
+pub(super) struct Slots {
+    free: AtomicUsize,
+}
+
+/// One place, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Slot<'a>(&'a Slots);
+
+impl Slots {
+    pub(super) fn new(most: usize) -> Self {
+        Self { free: AtomicUsize::new(most) }
+    }
+
+    /// Takes a place, or says that there is none.
+    pub(super) fn enter(&self) -> Result<Slot<'_>, ApiError> {
+        let take = |free: usize| free.checked_sub(1);
+        match self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, take) {
+            Ok(_) => Ok(Slot(self)),
+            Err(_) => Err(ApiError::busy("others are doing the same at this moment", 1)),
+        }
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.free.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_given_back() {
+        let slots = Slots::new(1);
+        let slot = slots.enter().unwrap();
+        slots.enter().unwrap_err();
+        drop(slot);
+        slots.enter().unwrap();
+    }
+
+    #[test]
+    fn a_burst_then_the_rate() {
+        let bucket = Bucket::new(Rate { burst: 3, per_second: 2 });
+        let start = Instant::now();
+        for _ in 0..3 {
+            bucket.take(start).unwrap();
+        }
+        let refused = bucket.take(start).unwrap_err();
+        assert!(format!("{refused:?}").contains("Retry-After"));
+        let later = start + Duration::from_millis(500);
+        bucket.take(later).unwrap();
+        bucket.take(later).unwrap_err();
+        let idle = start + Duration::from_secs(3600);
+        for _ in 0..3 {
+            bucket.take(idle).unwrap();
+        }
+        bucket.take(idle).unwrap_err();
+    }
+}
