@@ -10,7 +10,7 @@ use super::format::{rfc3339, uptime};
 use super::routes::{self, Call};
 use super::secrets::{MASK, looks_secret};
 use crate::http::Response;
-use crate::{LogKind, MemoEntry, State, Stats, Value, WatchedEntry, Watcher};
+use crate::{Config, LogKind, MemoEntry, State, Stats, Value, WatchedEntry, Watcher};
 
 /// `GET /watcher/status`.
 #[derive(Serialize)]
@@ -164,9 +164,21 @@ pub(super) fn config(watcher: &Watcher) -> Json {
                 "maxDelayMs": millis(recovery.max_delay),
                 "jitter": recovery.jitter,
             },
+            "persist": persist_path(config),
         },
         "timestamp": rfc3339(watcher.now()),
     })
+}
+
+/// The file that keeps context values, if one does.
+#[cfg(feature = "persist")]
+fn persist_path(config: &Config) -> Option<String> {
+    config.persist.as_ref().map(|persist| persist.path.display().to_string())
+}
+
+#[cfg(not(feature = "persist"))]
+fn persist_path(_: &Config) -> Option<String> {
+    None
 }
 
 /// Whole milliseconds, at most what a JSON reader with 64-bit numbers can hold.

@@ -192,6 +192,7 @@ fn config() {
                     "maxDelayMs": 60_000,
                     "jitter": 0.0,
                 },
+                "persist": null,
             },
             "timestamp": NOW,
         })
