@@ -17,6 +17,9 @@ const DROP_GRACE: Duration = Duration::from_millis(500);
 /// What a connection that was cut needs to notice it.
 const SEVERED_GRACE: Duration = Duration::from_millis(250);
 
+/// Connections that may wait to be accepted, as far as the system allows.
+const BACKLOG: i32 = 1024;
+
 /// A listening server. Dropping it shuts it down.
 pub struct Gate {
     shared: Arc<Shared>,
@@ -53,6 +56,9 @@ impl Gate {
         let address = listener.local_addr().map_err(|error| GateError::bind(wanted, error))?;
         let start = |source| GateError::Start { source };
         listener.set_nonblocking(true).map_err(start)?;
+        // The standard library asks for 128; when they are taken, the next client waits a second
+        // before its system knocks again.
+        rustix::net::listen(&listener, BACKLOG).map_err(|error| start(error.into()))?;
         let (waker, bell) = Waker::pair().map_err(start)?;
         let shared = Arc::new(Shared::new(config, Box::new(handler), waker));
         let door = Door::new(listener, bell, Arc::clone(&shared));

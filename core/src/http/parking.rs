@@ -102,8 +102,8 @@ impl Parking {
 
     /// Closes the connection that can best be done without; false if there is none.
     pub(super) fn evict(&mut self) -> bool {
-        let least = self.parked.iter().map(|parked| parked.why.rank()).min();
-        let victim = least.and_then(|rank| self.oldest(|why| why.rank() == rank));
+        let order = |(_, parked): &(usize, &Parked)| (parked.why.rank(), parked.since);
+        let victim = self.parked.iter().enumerate().min_by_key(order).map(|(at, _)| at);
         victim.map(|at| drop(self.take(at))).is_some()
     }
 
