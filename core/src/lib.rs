@@ -41,6 +41,8 @@ mod brain;
 mod drive;
 #[cfg(feature = "api")]
 pub mod http;
+#[cfg(feature = "journal")]
+mod journal;
 #[cfg(feature = "kharon")]
 pub mod kharon;
 mod observe;
@@ -57,6 +59,8 @@ pub use brain::{
     Cause, Change, Counters, Data, Ending, Message, RecoveryPolicy, State, StateFault, Time,
     Transition, Trigger, Value, WatchKind,
 };
+#[cfg(feature = "journal")]
+pub use journal::{Divergence, Journal, JournalError, Replay, ReplayError, Replayed, replay};
 pub use observe::{LogEntry, LogKind, MemoEntry, QueueDepths, Stats, UnknownLogKind, WatchedEntry};
 #[cfg(feature = "persist")]
 pub use persist::{Persist, PersistError, PersistWhen};

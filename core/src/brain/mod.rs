@@ -40,4 +40,6 @@ pub(crate) use record::Record;
 pub(crate) use reducer::{Brain, Policy};
 #[cfg(feature = "sim")]
 pub(crate) use rng::Rng;
+#[cfg(feature = "journal")]
+pub(crate) use vars::Vars;
 pub(crate) use vars::{Var, VarId};

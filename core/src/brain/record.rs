@@ -35,6 +35,13 @@ pub struct Transition {
     pub cause: Cause,
 }
 
+impl fmt::Display for Transition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to, cause } = self;
+        write!(f, "{from} -> {to}: {cause}")
+    }
+}
+
 /// Why a state changed or an execution began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::cell::{Cell, Inner};
-use super::source::Source;
+use super::source::Feed;
 use crate::brain::{Input, Record, Time, VarId};
 
 /// Why a wait ended.
@@ -41,7 +41,7 @@ pub(crate) trait Body: Send + Sync {
     fn alarm(&self, at: Time);
 
     /// *Locked.* Feed a variable from now on.
-    fn watch(&self, id: VarId, name: &Arc<str>, source: Source);
+    fn watch(&self, id: VarId, name: &Arc<str>, feed: Feed);
 
     /// *Locked.* Feed a variable no longer.
     fn unwatch(&self, id: VarId);
@@ -73,4 +73,7 @@ pub(crate) trait Body: Send + Sync {
 
     /// Lets time pass within an execution, at most until `cancelled` says so.
     fn sleep(&self, cell: &Cell, duration: Duration, cancelled: &dyn Fn() -> bool);
+
+    /// An execution asks what has happened meanwhile, without waiting.
+    fn glance(&self) {}
 }

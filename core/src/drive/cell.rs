@@ -10,11 +10,15 @@ use super::intake::Intake;
 #[cfg(feature = "persist")]
 use super::keep::Keep;
 use super::managed::{CleanupFn, ManagedFn, is_inside};
-use super::source::Source;
+use super::source::Feed;
+#[cfg(feature = "journal")]
+use super::tape::Tape;
 use crate::brain::{
     Brain, Declaration, Effect, Event, Execution, Input, Message, State, StateFault, StopRequest,
     Time, Value, VarId,
 };
+#[cfg(feature = "journal")]
+use crate::journal::Recorder;
 use crate::observe::Logs;
 use crate::watcher::{Config, Memos, Values};
 
@@ -50,10 +54,15 @@ pub(crate) struct Cell {
     pub(super) cleanup: Mutex<Option<CleanupFn>>,
     managed_name: Mutex<Arc<str>>,
     pub(super) number: u64,
+    #[cfg(feature = "journal")]
+    pub(super) seed: u64,
     inner: Mutex<Inner>,
     changed: Condvar,
     #[cfg(feature = "persist")]
     pub(super) keep: Mutex<Keep>,
+    /// Locked before `inner`, never after it.
+    #[cfg(feature = "journal")]
+    pub(super) recorder: Mutex<Option<Recorder>>,
     /// A copy of the brain's state, readable without the lock.
     state: AtomicU8,
     /// Executions up to this number are cancelled.
@@ -70,6 +79,8 @@ pub(crate) struct Inner {
     waiters: usize,
     messages: u64,
     scratch: Vec<Effect>,
+    #[cfg(feature = "journal")]
+    pub(super) tape: Tape,
 }
 
 /// What a step is to do next, outside the lock.
@@ -89,6 +100,8 @@ impl Cell {
             waiters: 0,
             messages: 0,
             scratch: Vec::new(),
+            #[cfg(feature = "journal")]
+            tape: Tape::default(),
         };
         let cell = Arc::new(Self {
             id,
@@ -100,10 +113,14 @@ impl Cell {
             managed: Mutex::new(None),
             cleanup: Mutex::new(None),
             managed_name: Mutex::new(Arc::from("")),
+            #[cfg(feature = "journal")]
+            seed,
             number: WATCHERS.fetch_add(1, Ordering::Relaxed),
             inner: Mutex::new(inner),
             #[cfg(feature = "persist")]
             keep: Mutex::default(),
+            #[cfg(feature = "journal")]
+            recorder: Mutex::default(),
             changed: Condvar::new(),
             state: AtomicU8::new(State::NotRun as u8),
             cancelled: AtomicU64::new(0),
@@ -165,7 +182,10 @@ impl Cell {
 
     /// Feeds one event from whatever thread brings it.
     pub(crate) fn feed(&self, event: Event) -> Result<(), StateFault> {
-        self.feed_locked(&mut self.lock(), event)
+        let fed = self.feed_locked(&mut self.lock(), event);
+        #[cfg(feature = "journal")]
+        self.write_tape();
+        fed
     }
 
     pub(crate) fn feed_locked(&self, inner: &mut Inner, event: Event) -> Result<(), StateFault> {
@@ -180,9 +200,9 @@ impl Cell {
         &self,
         inner: &mut Inner,
         declared: Declaration,
-        source: Source,
+        feed: Feed,
     ) -> Result<(), StateFault> {
-        self.reduce(inner, Event::Watch(declared), self.body.now(), Some(source)).0
+        self.reduce(inner, Event::Watch(declared), self.body.now(), Some(feed)).0
     }
 
     /// Looks at the deadlines, from whatever thread notices that time has passed.
@@ -195,6 +215,9 @@ impl Cell {
             self.body.wake();
         }
         self.set_alarm(&inner);
+        drop(inner);
+        #[cfg(feature = "journal")]
+        self.write_tape();
     }
 
     pub(super) fn set_alarm(&self, inner: &Inner) {
@@ -209,10 +232,14 @@ impl Cell {
         inner: &mut Inner,
         event: Event,
         now: Time,
-        mut source: Option<Source>,
+        mut source: Option<Feed>,
     ) -> (Result<(), StateFault>, Option<Work>) {
         let mut effects = std::mem::take(&mut inner.scratch);
+        #[cfg(feature = "journal")]
+        let entry = Tape::note(inner, &event);
         let fed = inner.brain.reduce(event, now, &mut effects);
+        #[cfg(feature = "journal")]
+        inner.tape.record(entry.filter(|_| fed.is_ok()), now, &effects);
         let mut work = None;
         let mut changed = false;
         for effect in effects.drain(..) {
@@ -228,8 +255,8 @@ impl Cell {
                     self.cancelled.fetch_max(execution, Ordering::AcqRel);
                 }
                 Effect::Watch(id) => {
-                    if let (Some(source), Some(var)) = (source.take(), inner.brain.vars().get(id)) {
-                        self.body.watch(id, &var.name, source);
+                    if let (Some(feed), Some(var)) = (source.take(), inner.brain.vars().get(id)) {
+                        self.body.watch(id, &var.name, feed);
                     }
                 }
                 Effect::Unwatch(id) => self.body.unwatch(id),
@@ -272,21 +299,28 @@ impl Cell {
 
     /// Moves what has arrived into the brain, in order. Looking at the queue does this too.
     pub(crate) fn gather(&self, inner: &mut Inner) {
+        let now = self.body.now();
         while let Some(envelope) = self.intake.arrived() {
-            Self::deliver(inner, envelope);
+            Self::deliver(inner, envelope, now);
         }
     }
 
     fn close(&self, inner: &mut Inner) {
-        self.intake.close(|envelope| Self::deliver(inner, envelope));
+        let now = self.body.now();
+        self.intake.close(|envelope| Self::deliver(inner, envelope, now));
     }
 
-    fn deliver(inner: &mut Inner, (content, sent): (String, Time)) {
+    fn deliver(inner: &mut Inner, (content, sent): (String, Time), now: Time) {
         inner.messages += 1;
         let message = Arc::new(Message::new(inner.messages, content, sent));
+        let event = Event::Message(message);
+        #[cfg(feature = "journal")]
+        let entry = Tape::note(inner, &event);
+        let delivered = inner.brain.reduce(event, now, &mut inner.scratch);
         // The intake is open only while a session is live, or has just ended.
-        let delivered = inner.brain.reduce(Event::Message(message), sent, &mut inner.scratch);
         debug_assert!(delivered.is_ok(), "a message was accepted before the first start");
+        #[cfg(feature = "journal")]
+        inner.tape.record(entry, now, &[]);
     }
 
     /// Begins a session: everything that belongs to one is new.
@@ -295,10 +329,13 @@ impl Cell {
         lifetime: Option<Duration>,
         values: impl IntoIterator<Item = (String, Value)>,
     ) -> Result<u64, StateFault> {
+        let values: Vec<_> = values.into_iter().collect();
         let mut inner = self.lock();
         let now = self.body.now();
         let expires = lifetime.map(|lifetime| now + lifetime);
         self.reduce(&mut inner, Event::Start { expires }, now, None).0?;
+        #[cfg(feature = "journal")]
+        inner.tape.started_with(&values);
         self.memos.clear();
         self.values.reset(values);
         self.cancelled.store(0, Ordering::Release);
@@ -306,6 +343,13 @@ impl Cell {
         inner.began = Some(now);
         self.intake.open();
         Ok(inner.brain.session())
+    }
+
+    /// Takes a message as it was recorded.
+    #[cfg(feature = "journal")]
+    pub(crate) fn receive(&self, content: String, sent: Time) {
+        self.intake.admit();
+        Self::deliver(&mut self.lock(), (content, sent), self.body.now());
     }
 
     /// For a body that waits on the condition variable.

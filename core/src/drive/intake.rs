@@ -74,6 +74,13 @@ impl Intake {
         Some(envelope)
     }
 
+    /// Makes room for a message that comes from a journal: it was accepted when it was recorded.
+    #[cfg(feature = "journal")]
+    pub(crate) fn admit(&self) {
+        self.depth.fetch_add(1, Ordering::AcqRel);
+        self.delivered.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A message is now being served: there is room for another.
     pub(crate) fn served(&self) {
         self.delivered.fetch_sub(1, Ordering::Relaxed);

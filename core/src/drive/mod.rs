@@ -17,10 +17,14 @@ mod managed;
 mod schedule;
 mod source;
 mod step;
+#[cfg(feature = "journal")]
+mod tape;
 
 pub(crate) use body::{Body, Woken};
 pub(crate) use cell::{Cell, Inner, Parts, lock};
 pub(crate) use intake::Refused;
 pub(crate) use schedule::{Due, Schedule};
-pub(crate) use source::{FlowSource, Poll, Receiving, Source, poll_once, take_from};
+#[cfg(feature = "journal")]
+pub(crate) use source::Decode;
+pub(crate) use source::{Feed, FlowSource, Poll, Receiving, Source, poll_once, take_from};
 pub(crate) use step::Step;

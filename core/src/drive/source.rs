@@ -22,6 +22,27 @@ pub(crate) enum Source {
     Flow { flow: Arc<dyn FlowSource>, latest: bool },
 }
 
+/// Everything a body needs to know of a variable.
+pub(crate) struct Feed {
+    pub(crate) source: Source,
+    #[cfg(feature = "journal")]
+    pub(crate) decode: Decode,
+}
+
+/// Reads a recorded value back as the type of its variable.
+#[cfg(feature = "journal")]
+pub(crate) type Decode = fn(serde_json::Value) -> Result<Value, serde_json::Error>;
+
+impl Feed {
+    pub(crate) fn of<T: Data>(source: Source) -> Self {
+        Self {
+            source,
+            #[cfg(feature = "journal")]
+            decode: |json| serde_json::from_value::<T>(json).map(Value::new),
+        }
+    }
+}
+
 /// A channel of any type.
 pub(crate) trait FlowSource: Send + Sync {
     fn next(&self) -> Next;

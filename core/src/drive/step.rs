@@ -25,6 +25,13 @@ impl Cell {
     ///
     /// Lifecycle signals come first of all: the threads that bring them feed them directly.
     pub(crate) fn step(&self, session: u64, finished: Option<Event>) -> Step {
+        let step = self.step_locked(session, finished);
+        #[cfg(feature = "journal")]
+        self.write_tape();
+        step
+    }
+
+    fn step_locked(&self, session: u64, finished: Option<Event>) -> Step {
         let mut inner = self.lock();
         let now = self.body.now();
         if inner.brain.session() != session {
@@ -42,6 +49,12 @@ impl Cell {
         let step = self.serve(&mut inner, now);
         self.set_alarm(&inner);
         step
+    }
+
+    /// Serves what has been fed, at the moment at which that was recorded.
+    #[cfg(feature = "journal")]
+    pub(crate) fn serve_once(&self) -> Step {
+        self.serve(&mut self.lock(), self.body.now())
     }
 
     fn serve(&self, inner: &mut Inner, now: Time) -> Step {

@@ -156,9 +156,7 @@ impl fmt::Display for Entry {
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Transition(transition) => {
-                write!(f, "{} -> {}: {}", transition.from, transition.to, transition.cause)
-            }
+            Self::Transition(transition) => transition.fmt(f),
             Self::Began { execution, attempt, cause } => {
                 write!(f, "execution {execution} begins (attempt {attempt}): {cause}")
             }

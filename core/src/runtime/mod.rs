@@ -23,7 +23,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
 
 use crate::brain::{Event, Input, Time, VarId};
-use crate::drive::{Body, Cell, Inner, Source, Step, Woken};
+use crate::drive::{Body, Cell, Feed, Inner, Source, Step, Woken};
 use crew::Crew;
 use flows::Flows;
 use keeper::Keeper;
@@ -156,8 +156,8 @@ impl Body for Threads {
         self.0.keeper.alarm(at);
     }
 
-    fn watch(&self, id: VarId, _: &Arc<str>, source: Source) {
-        match source {
+    fn watch(&self, id: VarId, _: &Arc<str>, feed: Feed) {
+        match feed.source {
             Source::Flow { flow, latest } => self.0.flows.add(id, flow, latest),
             timed => self.0.keeper.watch(id, timed, self.now()),
         }

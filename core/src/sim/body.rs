@@ -9,7 +9,7 @@ use super::trace::TraceEntry;
 use super::world::{World, wall};
 use crate::brain::{Event, Input, Record, Time, Value, VarId};
 use crate::drive::{
-    Body, Cell, Due, FlowSource, Inner, Poll, Schedule, Source, Step, Woken, lock, poll_once,
+    Body, Cell, Due, Feed, FlowSource, Inner, Poll, Schedule, Source, Step, Woken, lock, poll_once,
     take_from,
 };
 use crate::watcher::Tick;
@@ -121,7 +121,10 @@ impl Member {
         };
         drop(inputs);
         let (input, poll) = match (scripted, poll) {
-            (Some(Ok(value)), poll) => (Input::Value(value), poll),
+            (Some(Ok(value)), poll) => {
+                check_type(cell, due.id, &value);
+                (Input::Value(value), poll)
+            }
             (Some(Err(words)), poll) => (Input::Failed(words), poll),
             (None, Some(mut poll)) => (poll_once(&mut poll), Some(poll)),
             (None, None) => return true,
@@ -151,6 +154,15 @@ impl Member {
     }
 }
 
+/// An injected value of another type could never be read: better a panic in the test than that.
+fn check_type(cell: &Cell, id: VarId, value: &Value) {
+    let inner = cell.lock();
+    let Some(var) = inner.brain.vars().get(id) else { return };
+    let (name, expected, injected) = (Arc::clone(&var.name), var.type_name, value.type_name());
+    drop(inner);
+    assert!(expected == injected, "{name:?} is a {expected}; a {injected} was injected");
+}
+
 impl Body for SimBody {
     fn now(&self) -> Time {
         self.world.now()
@@ -173,10 +185,10 @@ impl Body for SimBody {
 
     fn alarm(&self, _: Time) {}
 
-    fn watch(&self, id: VarId, name: &Arc<str>, source: Source) {
+    fn watch(&self, id: VarId, name: &Arc<str>, feed: Feed) {
         let now = self.now();
         let mut inputs = lock(&self.member.inputs);
-        let (poll, first, every) = match source {
+        let (poll, first, every) = match feed.source {
             Source::Flow { flow, latest } => return inputs.flows.push((id, flow, latest)),
             Source::Poll { every, poll } => (Some(poll), now, every),
             Source::Tick { every } => (None, now + every, every),

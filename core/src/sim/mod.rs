@@ -105,7 +105,8 @@ impl Simulation {
     /// Lets the next poll of a variable bring this value, without calling it. Several wait in line.
     ///
     /// # Panics
-    /// When the watcher is not of this simulation.
+    /// When the watcher is not of this simulation; and later, while the simulation is run, when the
+    /// variable is of another type.
     pub fn inject_poll<T: Data>(&self, watcher: &Watcher, name: &str, value: T) {
         self.script(watcher, name, |script| script.results.push_back(Ok(Value::new(value))));
     }
@@ -120,7 +121,7 @@ impl Simulation {
 
     fn script(&self, watcher: &Watcher, name: &str, change: impl FnOnce(&mut body::Script)) {
         let member = self.world.member_of(watcher.cell());
-        assert!(member.is_some(), "{watcher:?} is not of this simulation, or was never started");
+        assert!(member.is_some(), "{watcher:?} is not of this simulation");
         if let Some(member) = member {
             member.script(name, change);
         }

@@ -22,8 +22,7 @@ pub struct TraceEntry {
 
 impl fmt::Display for TraceEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Transition { from, to, cause } = &self.transition;
-        write!(f, "{} {} {from} -> {to}: {cause}", self.at, self.watcher)
+        write!(f, "{} {} {}", self.at, self.watcher, self.transition)
     }
 }
 

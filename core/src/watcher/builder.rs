@@ -90,16 +90,21 @@ impl Builder {
     /// When a field of the configuration makes no sense.
     pub fn build(self) -> Result<Watcher, ConfigError> {
         self.config.check()?;
-        let random = || RandomState::new().hash_one(std::process::id());
         let id = self.id.unwrap_or_else(|| format!("{}-{:016x}", self.name, random()));
+        let seed = self.seed.unwrap_or_else(random);
         let parts = Parts {
             id: Arc::from(id),
             name: Arc::from(self.name),
             config: self.config,
             env: self.env,
-            seed: self.seed.unwrap_or_else(random),
+            seed,
             body: self.body.unwrap_or_else(|| Arc::new(Threads::new())),
         };
         Ok(Watcher::new(Cell::new(parts), self.parent))
     }
+}
+
+/// A number that nobody can foresee; not for secrets.
+pub(crate) fn random() -> u64 {
+    RandomState::new().hash_one(std::process::id())
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::brain::{Policy, RecoveryPolicy};
+#[cfg(feature = "journal")]
+use crate::journal::Journal;
 #[cfg(feature = "persist")]
 use crate::persist::Persist;
 
@@ -33,6 +35,9 @@ pub struct Config {
     /// Where context values are kept between sessions and processes. Default nowhere.
     #[cfg(feature = "persist")]
     pub persist: Option<Persist>,
+    /// Where every input is recorded, so that it can be replayed. Default nowhere.
+    #[cfg(feature = "journal")]
+    pub journal: Option<Journal>,
 }
 
 impl Default for Config {
@@ -47,6 +52,8 @@ impl Default for Config {
             recovery: RecoveryPolicy::default(),
             #[cfg(feature = "persist")]
             persist: None,
+            #[cfg(feature = "journal")]
+            journal: None,
         }
     }
 }
@@ -70,6 +77,11 @@ impl Config {
             ("max_watches", self.max_watches),
         ] {
             expect((1..=MOST).contains(&size), field, "must be from 1 to 16,777,216")?;
+        }
+        #[cfg(feature = "journal")]
+        if let Some(journal) = &self.journal {
+            expect(journal.max_bytes >= 4096, "journal.max_bytes", "must be at least 4,096")?;
+            expect(journal.keep <= 10_000, "journal.keep", "must be at most 10,000")?;
         }
         let factor = recovery.backoff_factor;
         expect(

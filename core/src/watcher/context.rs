@@ -15,7 +15,7 @@ use super::watched::Watched;
 use crate::brain::{
     Data, Declaration, Event, Execution, Input, Message, Time, Trigger, Value, WatchKind,
 };
-use crate::drive::{Cell, Inner, Receiving, Source};
+use crate::drive::{Cell, Feed, Inner, Receiving, Source};
 
 /// One execution, seen from inside: why it runs, what is watched, and what is kept.
 ///
@@ -84,6 +84,11 @@ impl Context {
     /// Whether the function should return soon: its deadline has passed, or the watcher is being
     /// stopped or killed.
     pub fn cancelled(&self) -> bool {
+        self.cell.body.glance();
+        self.is_cancelled()
+    }
+
+    fn is_cancelled(&self) -> bool {
         let cancelled = match self.execution.trigger {
             // A cleanup follows the stop that cancelled the last execution; its own end is a kill.
             Trigger::Cleanup => !self.cell.state().is_live(),
@@ -101,8 +106,8 @@ impl Context {
     /// duration has passed. In the simulation the virtual clock moves instead.
     pub fn sleep(&self, duration: Duration) -> bool {
         let until = self.cell.body.now() + duration;
-        self.cell.body.sleep(&self.cell, duration, &|| self.cancelled());
-        self.cell.body.now() >= until && !self.cancelled()
+        self.cell.body.sleep(&self.cell, duration, &|| self.is_cancelled());
+        self.cell.body.now() >= until && !self.is_cancelled()
     }
 
     /// Writes a line to the watcher's context log.
@@ -324,7 +329,7 @@ impl Context {
             type_name: type_name::<T>(),
         };
         self.cell
-            .watch(inner, declared, source)
+            .watch(inner, declared, Feed::of::<T>(source))
             .map_err(|_| WatchError::NotRunning { name: name.to_owned() })
     }
 

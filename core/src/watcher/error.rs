@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::report::StopReport;
 use crate::brain::State;
+#[cfg(feature = "journal")]
+use crate::journal::JournalError;
 #[cfg(feature = "persist")]
 use crate::persist::PersistError;
 
@@ -77,6 +79,9 @@ pub enum StartError {
     /// The persisted values could not be restored.
     #[cfg(feature = "persist")]
     Persist(PersistError),
+    /// The journal could not be begun.
+    #[cfg(feature = "journal")]
+    Journal(JournalError),
     /// The handlers for SIGINT and SIGTERM could not be installed.
     OsSignals(io::Error),
 }
@@ -93,6 +98,8 @@ impl fmt::Display for StartError {
             Self::Thread(error) => write!(f, "the machine refused a thread: {error}"),
             #[cfg(feature = "persist")]
             Self::Persist(error) => error.fmt(f),
+            #[cfg(feature = "journal")]
+            Self::Journal(error) => error.fmt(f),
             Self::OsSignals(error) => {
                 write!(f, "SIGINT and SIGTERM could not be caught: {error}")
             }
@@ -106,6 +113,8 @@ impl std::error::Error for StartError {
             Self::Thread(error) | Self::OsSignals(error) => Some(error),
             #[cfg(feature = "persist")]
             Self::Persist(error) => Some(error),
+            #[cfg(feature = "journal")]
+            Self::Journal(error) => Some(error),
             _ => None,
         }
     }

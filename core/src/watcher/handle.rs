@@ -172,7 +172,10 @@ impl Watcher {
             return Err(StartError::ParentCancelled);
         }
         let lifetime = parent.and_then(CancelToken::remaining);
-        let started = self.cell().start(lifetime, self.kept()?);
+        let kept = self.kept()?;
+        #[cfg(feature = "journal")]
+        self.cell().begin_journal().map_err(StartError::Journal)?;
+        let started = self.cell().start(lifetime, kept);
         let session = started.map_err(|fault| StartError::State(fault.state))?;
         if let Err(error) = self.cell().body.begin(self.cell(), session) {
             self.kill();

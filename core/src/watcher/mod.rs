@@ -24,5 +24,7 @@ pub use report::StopReport;
 pub use tick::Tick;
 pub use watched::Watched;
 
+#[cfg(feature = "journal")]
+pub(crate) use builder::random;
 pub(crate) use memo::Memos;
 pub(crate) use values::Values;

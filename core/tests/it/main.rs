@@ -6,6 +6,8 @@
 mod api;
 #[cfg(feature = "api")]
 mod gate;
+#[cfg(all(feature = "journal", feature = "sim"))]
+mod journal;
 #[cfg(feature = "sim")]
 mod lifecycle;
 #[cfg(all(feature = "persist", feature = "sim"))]

@@ -1,0 +1,93 @@
+//! Recording what is fed to the brain, if asked to.
+
+use super::cell::{Cell, Inner, lock};
+use crate::brain::{Effect, Event, Record, Time, Value};
+use crate::journal::{
+    Entry, FORMAT, Header, JournalError, Line, Recorded, Recorder, Settings, VERSION,
+};
+
+/// Lines on their way to the journal, in the order in which the brain took them. They are written
+/// without the cell's lock, at the end of the step or call that brought them.
+#[derive(Default)]
+pub(crate) struct Tape {
+    running: bool,
+    lines: Vec<Line>,
+}
+
+impl Tape {
+    /// What is to be recorded of an event, before the brain takes it.
+    pub(super) fn note(inner: &Inner, event: &Event) -> Option<Entry> {
+        if !inner.tape.running {
+            return None;
+        }
+        Entry::of(event, inner.brain.vars())
+    }
+
+    /// Records an event that was taken, and the changes of state that came of it.
+    pub(super) fn record(&mut self, entry: Option<Entry>, at: Time, effects: &[Effect]) {
+        if !self.running {
+            return;
+        }
+        let entry = entry.filter(|entry| !effects.is_empty() || !entry.is_idle());
+        let transitions = effects.iter().filter_map(|effect| match effect {
+            Effect::Record(Record::Transition(transition)) => {
+                Some(Entry::of_transition(transition))
+            }
+            _ => None,
+        });
+        let at = at.as_nanos();
+        self.lines.extend(entry.into_iter().chain(transitions).map(|what| Line { at, what }));
+    }
+
+    /// Adds the restored values to the beginning of the session that has just been recorded.
+    pub(super) fn started_with(&mut self, restored: &[(String, Value)]) {
+        let start = self.lines.iter_mut().rev().find_map(|line| match &mut line.what {
+            Entry::Start { values, .. } => Some(values),
+            _ => None,
+        });
+        if let Some(values) = start {
+            let live =
+                |(key, value): &(String, Value)| (key.clone(), Recorded::Live(value.clone()));
+            values.extend(restored.iter().map(live));
+        }
+    }
+}
+
+impl Cell {
+    /// Begins the journal with the first session; it goes on through all that follow.
+    pub(crate) fn begin_journal(&self) -> Result<(), JournalError> {
+        let mut recorder = lock(&self.recorder);
+        let Some(journal) = self.config.journal.as_ref().filter(|_| recorder.is_none()) else {
+            return Ok(());
+        };
+        let origin = self.body.wall(Time::ZERO).duration_since(std::time::UNIX_EPOCH);
+        let header = Header {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            run: crate::watcher::random(),
+            part: 0,
+            watcher: self.id.to_string(),
+            seed: self.seed,
+            epoch_ns: origin.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)),
+            config: Settings::of(&self.config),
+        };
+        *recorder = Some(Recorder::begin(journal, header)?);
+        self.lock().tape.running = true;
+        Ok(())
+    }
+
+    /// Writes what has been recorded. When that fails, recording ends: the watcher goes on, and its
+    /// log says so.
+    pub(super) fn write_tape(&self) {
+        let mut recorder = lock(&self.recorder);
+        let Some(writer) = recorder.as_mut() else { return };
+        let lines = std::mem::take(&mut self.lock().tape.lines);
+        if let (false, Err(error)) = (lines.is_empty(), writer.record(&lines)) {
+            *recorder = None;
+            let now = self.body.now();
+            let mut inner = self.lock();
+            inner.tape = Tape::default();
+            inner.logs.write(now, &format!("no longer recorded: {error}"));
+        }
+    }
+}
