@@ -348,6 +348,9 @@ impl Cell {
     /// Takes a message as it was recorded.
     #[cfg(feature = "journal")]
     pub(crate) fn receive(&self, content: String, sent: Time) {
+        if self.state() == State::NotRun {
+            return;
+        }
         self.intake.admit();
         Self::deliver(&mut self.lock(), (content, sent), self.body.now());
     }
