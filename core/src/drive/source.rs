@@ -34,6 +34,10 @@ pub(crate) struct Feed {
 pub(crate) type Decode = fn(serde_json::Value) -> Result<Value, serde_json::Error>;
 
 impl Feed {
+    #[cfg_attr(
+        not(feature = "journal"),
+        expect(clippy::extra_unused_type_parameters, reason = "only a journal asks for the type")
+    )]
     pub(crate) fn of<T: Data>(source: Source) -> Self {
         Self {
             source,
