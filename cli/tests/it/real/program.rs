@@ -1,0 +1,69 @@
+// What the tests deploy: one static binary that serves as a watcher's API would, and tells what it
+// can reach and write from inside its container.
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    match args.get(1).map(String::as_str) {
+        // A build step that takes its time.
+        Some("sleep") => loop {
+            println!("sleeping");
+            std::thread::sleep(Duration::from_millis(200));
+        },
+        Some("fail") => {
+            eprintln!("nothing works");
+            std::process::exit(7);
+        }
+        _ => serve(),
+    }
+}
+
+fn serve() {
+    println!("token {}", std::env::var("TOKEN").unwrap_or_default());
+    let runs =
+        std::fs::read_to_string("/state/runs").ok().and_then(|t| t.parse().ok()).unwrap_or(0) + 1;
+    std::fs::write("/state/runs", format!("{runs}")).unwrap();
+    println!("run {runs}");
+    let listener = TcpListener::bind("0.0.0.0:8080").unwrap();
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let mut buffer = [0; 2048];
+        let count = stream.read(&mut buffer).unwrap_or(0);
+        let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
+        let path = text.split(' ').nth(1).unwrap_or("/").to_owned();
+        println!("asked {path}");
+        let body = answer(&path);
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        let _ = stream.write_all((head + &body).as_bytes());
+    }
+}
+
+fn answer(path: &str) -> String {
+    let mut words = path.trim_start_matches('/').splitn(2, '/');
+    let (verb, rest) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+    match verb {
+        "write" => match std::fs::write(format!("/{rest}"), "x") {
+            Ok(()) => "written".into(),
+            Err(error) => format!("{error}"),
+        },
+        "read" => std::fs::read_to_string(format!("/{rest}")).unwrap_or_else(|e| format!("{e}")),
+        "reach" => {
+            let address = rest.to_socket_addrs().unwrap().next().unwrap();
+            match TcpStream::connect_timeout(&address, Duration::from_secs(2)) {
+                Ok(_) => "reached".into(),
+                Err(error) => format!("{error}"),
+            }
+        }
+        "own" => std::fs::read_to_string("/etc/hosts").unwrap_or_default(),
+        "exit" => {
+            println!("leaving with {rest}");
+            std::process::exit(rest.parse().unwrap())
+        }
+        _ => "ok".into(),
+    }
+}
