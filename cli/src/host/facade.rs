@@ -374,6 +374,7 @@ impl Host {
 
     /// The last lines that a program wrote, and what it writes until its container ends. A read
     /// ends within a second after the host shuts down; dropping the reader lets go of everything.
+    /// One that has nothing to say for a while is [`std::io::ErrorKind::TimedOut`]: read again.
     ///
     /// # Errors
     /// As [`Host::logs`].
@@ -407,7 +408,8 @@ impl Host {
         })
     }
 
-    /// What the build of the current start wrote, and what it writes until it is over.
+    /// What the build of the current start wrote, and what it writes until it is over. A read that
+    /// has nothing to say for a while is [`std::io::ErrorKind::TimedOut`]: read again.
     ///
     /// # Errors
     /// [`HostError::NotFound`]; what goes wrong later is an error of the reader.

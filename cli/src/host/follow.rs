@@ -10,6 +10,8 @@ use crate::program::{Attempt, ProgramId, State, Supervisor};
 
 /// How long to wait for more.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How often in one read.
+const PAUSES: u32 = 5;
 
 /// Reads a build's log from its beginning, and what follows until the build is over.
 pub(super) struct BuildLog {
@@ -43,7 +45,7 @@ impl BuildLog {
 
 impl Read for BuildLog {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
+        for _ in 0..PAUSES {
             // Asked before reading: what was written before the end is then read after it.
             let over = self.is_over();
             let count = self.try_read(buffer)?;
@@ -51,5 +53,7 @@ impl Read for BuildLog {
                 return Ok(count);
             }
         }
+        // Whoever reads looks whether anybody still listens, and comes back.
+        Err(io::ErrorKind::TimedOut.into())
     }
 }

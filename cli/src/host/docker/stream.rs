@@ -12,7 +12,8 @@ use crate::program::Cancel;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a container writes, as it writes it. Ends with the container, or when it is cancelled;
-/// dropping it ends the engine's client.
+/// dropping it ends the engine's client. A read that has nothing to say for half a second is
+/// [`std::io::ErrorKind::TimedOut`], and the next one goes on.
 #[derive(Debug)]
 pub struct LogStream {
     pipe: PipeReader,
@@ -44,7 +45,9 @@ impl Read for LogStream {
             }
             let mut ready = [PollFd::new(&self.pipe, PollFlags::IN)];
             match poll(&mut ready, Some(&pause)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::INTR) => {}
+                // Whoever reads looks whether anybody still listens, and comes back.
+                Ok(0) => return Err(std::io::ErrorKind::TimedOut.into()),
                 Ok(_) => return self.pipe.read(buffer),
                 Err(error) => return Err(error.into()),
             }

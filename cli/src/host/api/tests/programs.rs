@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use serde_json::json;
 use ureq::http::Request;
@@ -190,7 +191,7 @@ fn a_build_log_is_followed_while_the_build_runs() {
     served.engine.hold("build");
     served.ask("POST", &format!("/programs/{id}/start"));
     let mut stream = TcpStream::connect(served.gate.local_addr()).unwrap();
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let path = format!("/programs/{id}/build-log?follow=true");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let mut seen = String::new();
@@ -204,6 +205,20 @@ fn a_build_log_is_followed_while_the_build_runs() {
     served.engine.release("build");
     stream.read_to_string(&mut seen).unwrap();
     assert!(seen.contains("built\n") && seen.ends_with("0\r\n\r\n"), "{seen}");
+}
+
+#[test]
+fn a_follower_of_a_quiet_build_does_not_keep_the_gate_from_ending() {
+    let served = Served::open();
+    let id = served.create();
+    served.engine.hold("build");
+    served.ask("POST", &format!("/programs/{id}/start"));
+    let mut stream = TcpStream::connect(served.gate.local_addr()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let path = format!("/programs/{id}/build-log?follow=true");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 1);
+    assert!(served.gate.shutdown(Duration::from_secs(20)), "a thread of the gate is stuck");
 }
 
 #[test]
