@@ -219,6 +219,13 @@ pub enum GroupError {
     Exists,
     /// There is no such group.
     NotFound,
+    /// It cannot be forgotten while it has pending tickets.
+    Pending {
+        /// How many.
+        pending: u64,
+    },
+    /// A name that cannot be one.
+    Name(InvalidName),
     /// One of its finalizers cannot be added.
     Finalizer(AddError),
     /// The store could not serve.
@@ -230,6 +237,10 @@ impl fmt::Display for GroupError {
         match self {
             Self::Exists => f.write_str("there is a group with this name"),
             Self::NotFound => f.write_str("there is no such group"),
+            Self::Pending { pending } => {
+                write!(f, "the group cannot be forgotten: {pending} of its tickets are pending")
+            }
+            Self::Name(name) => name.fmt(f),
             Self::Finalizer(error) => write!(f, "a finalizer cannot be added: {error}"),
             Self::Store(store) => write!(f, "the group was not acknowledged: {store}"),
         }
@@ -237,6 +248,12 @@ impl fmt::Display for GroupError {
 }
 
 impl Error for GroupError {}
+
+impl From<InvalidName> for GroupError {
+    fn from(error: InvalidName) -> Self {
+        Self::Name(error)
+    }
+}
 
 impl From<StoreError> for GroupError {
     fn from(error: StoreError) -> Self {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::error::{AddError, GroupError, InvalidTicket};
 use super::name::{InvalidName, Label, TicketId};
 use super::ticket::NewTicket;
 use super::time::Timestamp;
@@ -50,6 +51,46 @@ impl NewGroup {
     pub fn expire_in(mut self, expire_in: Duration) -> Self {
         self.expire_in = expire_in;
         self
+    }
+}
+
+impl NewGroup {
+    /// Checks what its type does not: there are not too many finalizers, each is a ticket that
+    /// can be added and does not repeat, none is in this very group (it would wait for itself),
+    /// and no two have one id or one unique key.
+    ///
+    /// # Errors
+    /// [`GroupError::Finalizer`], with what is wrong.
+    pub fn check(&self) -> Result<(), GroupError> {
+        let problem = |problem| Err(GroupError::Finalizer(InvalidTicket { problem }.into()));
+        if self.finalizers.len() > MAX_FINALIZERS {
+            return problem("a group has at most 16 finalizers");
+        }
+        for (at, ticket) in self.finalizers.iter().enumerate() {
+            ticket.check().map_err(|error| GroupError::Finalizer(error.into()))?;
+            if ticket.repeat.is_some() {
+                return problem("a finalizer does not repeat");
+            }
+            if ticket.group.as_ref() == Some(&self.name) {
+                return problem("a finalizer in its own group would wait for itself");
+            }
+            for other in &self.finalizers[..at] {
+                if other.id == ticket.id {
+                    let id = ticket.id.clone();
+                    return Err(GroupError::Finalizer(AddError::Exists { id }));
+                }
+                if ticket.unique_key.is_some() && other.unique_key == ticket.unique_key {
+                    let by = other.id.clone();
+                    return Err(GroupError::Finalizer(AddError::KeyTaken { by }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Its finalizers as a store adds them: held until the group is finished.
+    pub fn into_finalizers(self) -> Vec<NewTicket> {
+        self.finalizers.into_iter().map(|ticket| ticket.runat(Timestamp::NEVER)).collect()
     }
 }
 

@@ -18,6 +18,6 @@ pub use group::{DEFAULT_GROUP_KEEP, Group, MAX_FINALIZERS, NewGroup, Progress};
 pub use name::{InvalidName, Label, MAX_NAME, TicketId};
 pub use payload::{MAX_PAYLOAD, Payload};
 pub use schedule::{CatchUp, MIN_PERIOD, Repeat, Schedule};
-pub use store::Store;
+pub use store::{MemoryStore, Store};
 pub use ticket::{ClaimToken, DEFAULT_NICE, Lease, NewTicket, Status, Ticket, When};
 pub use time::{Clock, SystemClock, Timestamp, VirtualClock};

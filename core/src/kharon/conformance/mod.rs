@@ -32,8 +32,14 @@
 )]
 
 mod adding;
+mod claiming;
 mod desk;
+mod ending;
+mod grouping;
+mod looking;
+mod repeating;
 mod settling;
+mod together;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +81,17 @@ impl Check {
 
 /// Everything that every store must do.
 pub fn checks() -> Vec<Check> {
-    [adding::CHECKS, settling::CHECKS].concat()
+    [
+        adding::CHECKS,
+        claiming::CHECKS,
+        settling::CHECKS,
+        ending::CHECKS,
+        grouping::CHECKS,
+        repeating::CHECKS,
+        looking::CHECKS,
+        together::CHECKS,
+    ]
+    .concat()
 }
 
 /// Runs every check, each on a fresh store.

@@ -32,9 +32,14 @@ pub fn close_group(group: &mut Group, now: Timestamp) -> bool {
     finish(group, now)
 }
 
+/// Whether a ticket still waits for the group that it finalizes.
+pub fn is_held(ticket: &Ticket) -> bool {
+    ticket.status == Status::Pending && ticket.runat == Timestamp::NEVER
+}
+
 /// Makes a finalizer ready, unless it was given another time since. Whether it did.
 pub fn free_finalizer(ticket: &mut Ticket, now: Timestamp) -> bool {
-    let held = ticket.status == Status::Pending && ticket.runat == Timestamp::NEVER;
+    let held = is_held(ticket);
     if held {
         ticket.runat = now;
         ticket.mtime = now;

@@ -14,7 +14,7 @@ mod properties;
 
 pub use backoff::Backoff;
 pub use change::{Outcome, apply};
-pub use groups::{close_group, count, free_finalizer, join_group};
+pub use groups::{close_group, count, free_finalizer, is_held, join_group};
 pub use periodic::{is_missed, next_due};
 
 use std::time::Duration;

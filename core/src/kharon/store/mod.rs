@@ -5,8 +5,10 @@
 //! and what is expected of the whole in [`conformance`](crate::kharon::conformance), as tests to
 //! run.
 
+mod memory;
 mod ops;
 
+pub use memory::MemoryStore;
 pub use ops::{
     Added, Addition, Change, Cursor, Expired, Filter, IfExists, Listing, Page, Poll, Polled,
     StoreStats, Update,
@@ -38,7 +40,8 @@ use super::ticket::Ticket;
 /// Calls may come from any number of threads at once and may block; none may be called from inside
 /// a store's own callbacks.
 pub trait Store: Send + Sync + 'static {
-    /// Adds tickets. Rings the [bells](Self::hang) when one of them is ready.
+    /// Adds tickets. Rings the [bells](Self::hang) when one of them is ready, or due before all
+    /// others that wait; ringing in other cases does no harm.
     ///
     /// # Errors
     /// As the type says; per ticket where the ticket is at fault.
@@ -51,7 +54,7 @@ pub trait Store: Send + Sync + 'static {
     fn get(&self, id: &TicketId) -> Result<Option<Ticket>, StoreError>;
 
     /// Changes tickets. Rings the bells when one of them, or the finalizer of a group that
-    /// finishes by this, becomes ready.
+    /// finishes by this, becomes ready, or due before all others that wait.
     ///
     /// # Errors
     /// As the type says; per ticket where the change does not apply.
@@ -66,7 +69,7 @@ pub trait Store: Send + Sync + 'static {
     fn poll_pending(&self, poll: &Poll) -> Result<Polled, StoreError>;
 
     /// Removes up to so many tickets whose `expires_at` is reached, and groups that are finished
-    /// for longer than their `expire_in`.
+    /// for longer than their `expire_in` and have no pending (revived) ticket.
     ///
     /// # Errors
     /// When the store cannot serve.
@@ -105,10 +108,11 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot serve.
     fn group(&self, name: &Label) -> Result<Option<Group>, StoreError>;
 
-    /// Forgets a group. Its tickets stay; its finalizers go, if they still wait for it.
+    /// Forgets a group that has no pending tickets. Its tickets stay; its finalizers go, if they
+    /// still wait for it.
     ///
     /// # Errors
-    /// When there is none, or the store cannot serve.
+    /// When there is none, when it has pending tickets, or the store cannot serve.
     fn delete_group(&self, name: &Label) -> Result<(), GroupError>;
 
     /// Rings this bell from now on. See [`Bells`](crate::kharon::Bells).
