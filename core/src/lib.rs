@@ -56,8 +56,8 @@ mod watcher;
 #[cfg(feature = "api")]
 pub use api::{ApiConfig, ApiError};
 pub use brain::{
-    Cause, Change, Counters, Data, Ending, Message, RecoveryPolicy, State, StateFault, Time,
-    Transition, Trigger, Value, WatchKind,
+    Cause, Change, Counters, Data, Ending, Histogram, Message, RecoveryPolicy, State, StateFault,
+    Time, Transition, Trigger, Value, WatchKind,
 };
 #[cfg(feature = "journal")]
 pub use journal::{Divergence, Journal, JournalError, Replay, ReplayError, Replayed, replay};

@@ -1,5 +1,6 @@
 //! What the brain asks its body to do: the only output of the reducer.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::message::Message;
@@ -89,5 +90,15 @@ impl Trigger {
 
     pub(crate) fn includes(&self, id: VarId) -> bool {
         self.changes().binary_search_by_key(&id, |change| change.id).is_ok()
+    }
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())?;
+        for (n, change) in self.changes().iter().enumerate() {
+            write!(f, "{}{change}", if n == 0 { " " } else { ", " })?;
+        }
+        Ok(())
     }
 }

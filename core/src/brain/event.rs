@@ -82,6 +82,10 @@ pub(crate) struct Declaration {
 pub(crate) enum Input {
     /// A value; whether it counts as a change depends on the kind of the variable.
     Value(Value),
+    /// A value that counts as a change, as its source has found.
+    Changed(Value),
+    /// The poll succeeded, and its source has found no change.
+    Same,
     /// The poll failed; the last value stays.
     Failed(Arc<str>),
     /// The source of a flow is closed; the last value stays.

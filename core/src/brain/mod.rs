@@ -24,7 +24,7 @@ mod properties;
 #[cfg(test)]
 mod table;
 
-pub use counters::Counters;
+pub use counters::{Counters, Histogram};
 pub use effect::Trigger;
 pub use message::Message;
 pub use record::{Cause, Ending, StateFault, Transition};

@@ -1,9 +1,10 @@
-//! What the brain wants remembered: facts, small, without copies of values.
+//! What the brain wants remembered: facts, with what changed and nothing else.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::effect::Trigger;
 use super::event::Outcome;
 use super::state::State;
 
@@ -12,8 +13,8 @@ use super::state::State;
 pub(crate) enum Record {
     /// The state changed.
     Transition(Transition),
-    /// An execution begins.
-    Began { execution: u64, attempt: u32, cause: Cause },
+    /// An execution begins, for this reason.
+    Began { execution: u64, attempt: u32, trigger: Trigger, message: Option<u64> },
     /// An execution ended.
     Ended { execution: u64, ending: Ending, took: Duration, timed_out: bool },
     /// An execution is past its deadline.

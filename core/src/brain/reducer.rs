@@ -266,7 +266,7 @@ impl Brain {
         }
         match self.state {
             State::InitRun => {
-                self.begin(Execution::fresh(Trigger::Init, None), Cause::Start, now, out);
+                self.begin(Execution::fresh(Trigger::Init, None), now, out);
             }
             State::Ready => self.serve_signals(now, out),
             _ => self.serve_retry(now, out),
@@ -284,8 +284,8 @@ impl Brain {
         } else {
             return;
         };
-        self.transition(State::Running, cause.clone(), out);
-        self.begin(execution, cause, now, out);
+        self.transition(State::Running, cause, out);
+        self.begin(execution, now, out);
     }
 
     fn serve_retry(&mut self, now: Time, out: &mut Vec<Effect>) {
@@ -293,8 +293,8 @@ impl Brain {
             self.counters.retries += 1;
             let cause = Cause::Retry(retry.execution.attempt);
             let attempt = retry.execution.attempt + 1;
-            self.transition(retry.during, cause.clone(), out);
-            self.begin(Execution { attempt, ..retry.execution }, cause, now, out);
+            self.transition(retry.during, cause, out);
+            self.begin(Execution { attempt, ..retry.execution }, now, out);
         }
     }
 
@@ -313,7 +313,7 @@ impl Brain {
         self.current.is_some() || self.closing.as_ref().is_some_and(|closing| closing.cleaning)
     }
 
-    fn begin(&mut self, execution: Execution, cause: Cause, now: Time, out: &mut Vec<Effect>) {
+    fn begin(&mut self, execution: Execution, now: Time, out: &mut Vec<Effect>) {
         debug_assert!(self.current.is_none(), "never two executions at once");
         self.counters.executions += 1;
         let execution = Execution {
@@ -325,7 +325,8 @@ impl Brain {
         out.push(Effect::Record(Record::Began {
             execution: execution.number,
             attempt: execution.attempt,
-            cause,
+            trigger: execution.trigger.clone(),
+            message: execution.message.as_ref().map(|message| message.id()),
         }));
         self.current = Some(Current { execution: execution.clone(), timed_out: false });
         out.push(Effect::Execute(execution));
@@ -358,6 +359,7 @@ impl Brain {
         let ending = Ending::from(outcome);
         self.count(&ending);
         let took = now - execution.started;
+        self.counters.execution_time.add(took);
         out.push(Effect::Record(Record::Ended {
             execution: number,
             ending: ending.clone(),

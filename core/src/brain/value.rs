@@ -75,6 +75,25 @@ impl Value {
     }
 }
 
+/// The most characters of a value that are shown in a log.
+#[cfg(feature = "json")]
+const MOST_SHOWN: usize = 120;
+
+/// JSON, cut short if it is long; the name of the type where there is no JSON.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[cfg(feature = "json")]
+        if let Ok(json) = self.to_json() {
+            let text = json.to_string();
+            return match text.char_indices().nth(MOST_SHOWN) {
+                Some((end, _)) => write!(f, "{}…", &text[..end]),
+                None => f.write_str(&text),
+            };
+        }
+        write!(f, "<{}>", self.type_name())
+    }
+}
+
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Value({})", self.type_name())

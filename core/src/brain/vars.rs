@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -61,6 +62,15 @@ impl Change {
     /// The value after.
     pub fn new_value(&self) -> &Value {
         &self.new
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.old {
+            Some(old) => write!(f, "{}: {old} -> {}", self.name, self.new),
+            None => write!(f, "{}: {}", self.name, self.new),
+        }
     }
 }
 
@@ -166,24 +176,21 @@ impl Vars {
     /// Takes news of a variable; it is seen by executions once [`Vars::apply`] has run.
     pub(crate) fn take(&mut self, id: VarId, input: Input) -> Taken {
         let Some(var) = self.table.get_mut(&id) else { return Taken::Refused };
-        let value = match input {
-            Input::Value(value) => value,
+        let changed = match input {
+            Input::Value(value) => match var.differs(&value) {
+                Ok(differs) => differs.then_some(value),
+                Err(error) => return var.fail(error),
+            },
+            Input::Changed(value) => Some(value),
+            Input::Same => None,
             Input::Failed(error) => return var.fail(error),
             Input::Closed => return var.fail(Arc::from("the source is closed")),
         };
-        match var.kind {
-            WatchKind::Flow if var.pending.is_some() => return Taken::Refused,
-            WatchKind::Call => match var.differs(&value) {
-                Ok(true) => {}
-                Ok(false) => {
-                    var.error = None;
-                    return Taken::Unchanged;
-                }
-                Err(error) => return var.fail(error),
-            },
-            WatchKind::Flow | WatchKind::FlowLatest | WatchKind::Tick => {}
+        if var.kind == WatchKind::Flow && var.pending.is_some() {
+            return Taken::Refused;
         }
         var.error = None;
+        let Some(value) = changed else { return Taken::Unchanged };
         var.pending = Some(value);
         self.dirty.insert(id);
         Taken::Pending
@@ -210,8 +217,12 @@ impl Var {
         Taken::Failed(Arc::clone(&self.name), error)
     }
 
-    /// Compares with the user's `PartialEq`, whose panic must not tear the brain.
+    /// Whether a value counts as a change. Events and ticks always do; a polled value is compared
+    /// with the user's `PartialEq`, whose panic must not tear the brain.
     fn differs(&self, value: &Value) -> Result<bool, Arc<str>> {
+        if self.kind != WatchKind::Call {
+            return Ok(true);
+        }
         let Some(last) = self.pending.as_ref().or(self.value.as_ref()) else { return Ok(true) };
         catch_unwind(AssertUnwindSafe(|| !value.same(last)))
             .map_err(|_| Arc::from("comparing the value with the last one panicked"))

@@ -90,6 +90,8 @@ pub(crate) enum Entry {
     Start { expires: Option<u64>, values: BTreeMap<String, Recorded> },
     Message { content: String, sent: u64 },
     Value { name: Arc<str>, value: Recorded },
+    Changed { name: Arc<str>, value: Recorded },
+    Same { name: Arc<str> },
     Failed { name: Arc<str>, error: Arc<str> },
     Closed { name: Arc<str> },
     Skipped { name: Arc<str>, ticks: u64 },
@@ -119,6 +121,10 @@ impl Entry {
             Event::Var(id, Input::Value(value)) => {
                 Self::Value { name: name(*id)?, value: Recorded::Live(value.clone()) }
             }
+            Event::Var(id, Input::Changed(value)) => {
+                Self::Changed { name: name(*id)?, value: Recorded::Live(value.clone()) }
+            }
+            Event::Var(id, Input::Same) => Self::Same { name: name(*id)? },
             Event::Var(id, Input::Failed(error)) => {
                 Self::Failed { name: name(*id)?, error: Arc::clone(error) }
             }

@@ -221,13 +221,13 @@ impl Player {
                 return;
             }
             Entry::Returned { .. } => returning.take(),
-            Entry::Value { name, value } => self.input(&name, |decode| match value {
-                Recorded::Json(json) => {
-                    decode(json).map(Input::Value).map_err(|error| error.to_string())
-                }
-                Recorded::Opaque(reason) => Err(reason),
-                Recorded::Live(value) => Ok(Input::Value(value)),
-            }),
+            Entry::Value { name, value } => {
+                self.input(&name, |decode| read(value, decode).map(Input::Value))
+            }
+            Entry::Changed { name, value } => {
+                self.input(&name, |decode| read(value, decode).map(Input::Changed))
+            }
+            Entry::Same { name } => self.input(&name, |_| Ok(Input::Same)),
             Entry::Failed { name, error } => self.input(&name, |_| Ok(Input::Failed(error))),
             Entry::Closed { name } => self.input(&name, |_| Ok(Input::Closed)),
             Entry::Skipped { name, ticks } => {
@@ -302,6 +302,15 @@ impl Player {
 
     fn time(&self) -> Time {
         Time::from_nanos(self.now.load(Ordering::Acquire))
+    }
+}
+
+/// A recorded value, as the function's own type.
+fn read(value: Recorded, decode: Decode) -> Result<Value, String> {
+    match value {
+        Recorded::Json(json) => decode(json).map_err(|error| error.to_string()),
+        Recorded::Opaque(reason) => Err(reason),
+        Recorded::Live(value) => Ok(value),
     }
 }
 

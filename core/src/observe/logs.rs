@@ -157,8 +157,9 @@ impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Transition(transition) => transition.fmt(f),
-            Self::Began { execution, attempt, cause } => {
-                write!(f, "execution {execution} begins (attempt {attempt}): {cause}")
+            Self::Began { execution, attempt, trigger, message } => {
+                write!(f, "execution {execution} begins (attempt {attempt}): {trigger}")?;
+                message.map_or(Ok(()), |id| write!(f, " {id}"))
             }
             Self::Ended { execution, ending, took, timed_out } => {
                 let late = if *timed_out { ", past its deadline" } else { "" };

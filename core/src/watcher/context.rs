@@ -161,6 +161,56 @@ impl Context {
         })
     }
 
+    /// Like [`watch_call`](Self::watch_call), in two steps: `fetch` brings a function, and that makes
+    /// the next value of the last: `Some` is a change, also if it is equal; `None` is none. For
+    /// values that grow out of each other, and for a comparison of one's own.
+    ///
+    /// # Errors
+    /// See [`WatchError`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::Duration;
+    /// # fn fetch_price() -> Result<f64, std::io::Error> { Ok(1.0) }
+    /// # fn managed(ctx: &hersh::Context) -> Result<(), hersh::ManagedError> {
+    /// // Only moves of more than one percent count.
+    /// let price = ctx.watch_call_update("price", Duration::from_millis(300), || {
+    ///     let now = fetch_price()?;
+    ///     Ok::<_, std::io::Error>(move |last: Option<&f64>| match last {
+    ///         Some(last) if (now - last).abs() < last * 0.01 => Ok(None),
+    ///         _ => Ok(Some(now)),
+    ///     })
+    /// })?;
+    /// # let _ = price; Ok(()) }
+    /// ```
+    pub fn watch_call_update<T, U, E>(
+        &self,
+        name: &str,
+        every: Duration,
+        mut fetch: impl FnMut() -> Result<U, E> + Send + 'static,
+    ) -> Result<Watched<T>, WatchError>
+    where
+        T: Data,
+        U: FnOnce(Option<&T>) -> Result<Option<T>, E>,
+        E: Display,
+    {
+        self.watch(name, WatchKind::Call, Some(every), || {
+            // One update is under way at a time, so what was sent last is what the next one follows.
+            let mut last: Option<Value> = None;
+            let mut poll = move || -> Result<Input, E> {
+                let update = fetch()?;
+                let Some(next) = update(last.as_ref().and_then(Value::get))? else {
+                    return Ok(Input::Same);
+                };
+                let next = Value::new(next);
+                last = Some(next.clone());
+                Ok(Input::Changed(next))
+            };
+            let failed = |error: E| Input::Failed(Arc::from(error.to_string()));
+            Source::Poll { every, poll: Box::new(move || poll().unwrap_or_else(failed)) }
+        })
+    }
+
     /// Watches a channel. Every value causes its own execution, in order; values that wait stay in
     /// the channel, so a bounded channel holds back its sender. When all senders are gone, that is
     /// logged and the last value stays.

@@ -45,6 +45,58 @@ fn an_execution_follows_only_a_value_that_differs() {
 }
 
 #[test]
+fn a_poll_in_two_steps_decides_itself_what_a_change_is() {
+    let sim = Simulation::new(1);
+    let watcher = watcher(&sim, |_, ctx| {
+        let mut polls = 0_u32;
+        let value = ctx.watch_call_update("sum", SECOND, move || {
+            polls += 1;
+            let add = polls;
+            if add == 4 {
+                return Err("no fourth");
+            }
+            Ok(move |last: Option<&u32>| match (add, last) {
+                (3, _) => Ok(None),
+                (6, _) => Err("no sixth"),
+                (7, Some(last)) => Ok(Some(*last)),
+                (add, last) => Ok(Some(last.unwrap_or(&0) + add)),
+            })
+        })?;
+        ctx.log(&format!("{:?} {}", value.value(), value.triggered()));
+        Ok(())
+    });
+    sim.advance(6 * SECOND);
+    let expected = ["None false", "Some(1) true", "Some(3) true", "Some(8) true", "Some(8) true"];
+    assert_eq!(texts(&watcher, LogKind::Context), expected);
+    assert_eq!(texts(&watcher, LogKind::WatchError), ["sum: no fourth", "sum: no sixth"]);
+}
+
+#[test]
+fn the_log_says_why_an_execution_ran() {
+    let sim = Simulation::new(1);
+    let watcher = watcher(&sim, |message, ctx| {
+        ctx.watch_call("price", SECOND, || Ok::<_, String>(10_u32))?;
+        match message {
+            Some(_) if ctx.attempt() == 1 => Err(ManagedError::crash("once")),
+            _ => Ok(()),
+        }
+    });
+    sim.run_until_idle();
+    sim.inject_poll(&watcher, "price", 11_u32);
+    sim.advance(SECOND);
+    watcher.send_message("crash").expect("room");
+    sim.advance(2 * SECOND);
+    let expected = [
+        "execution 1 begins (attempt 1): Init",
+        "execution 2 begins (attempt 1): Vars price: 10",
+        "execution 3 begins (attempt 1): Vars price: 10 -> 11",
+        "execution 4 begins (attempt 1): Message 1",
+        "execution 5 begins (attempt 2): Message 1",
+    ];
+    assert_eq!(texts(&watcher, LogKind::Effect)[..5], expected);
+}
+
+#[test]
 fn a_failing_poll_keeps_the_last_value_and_goes_on() {
     let sim = Simulation::new(1);
     let watcher = watcher(&sim, |message, ctx| {
