@@ -36,7 +36,7 @@ pub struct GateConfig {
     /// Complete requests that may wait for a thread. Default 128.
     pub max_pending: usize,
     /// How long a complete request waits for a thread before it is answered 503.
-    /// Default 100 ms.
+    /// Default 500 ms.
     pub pending_timeout: Duration,
     /// From the first byte of a request (for a new connection: from its acceptance) to the end of
     /// its head. Default 10 s.
@@ -73,7 +73,7 @@ impl Default for GateConfig {
             max_threads: 64,
             max_streams: 16,
             max_pending: 128,
-            pending_timeout: Duration::from_millis(100),
+            pending_timeout: Duration::from_millis(500),
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),

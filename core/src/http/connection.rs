@@ -22,6 +22,8 @@ use super::wire::Wire;
 /// How long a thread waits for the next request on a connection before it hands it back: long
 /// enough that a busy client stays on its thread, short enough that a resting one costs none.
 const HOT_WAIT: Duration = Duration::from_millis(50);
+/// The same where threads are getting scarce.
+const SCARCE_WAIT: Duration = Duration::from_millis(2);
 /// How often a stream that has nothing to say looks whether its client is still there.
 const STREAM_CHECK: Duration = Duration::from_millis(200);
 /// An answer up to this size goes out in one piece with its head.
@@ -116,7 +118,8 @@ fn await_more(shared: &Shared, connection: &mut Connection) -> io::Result<bool> 
     if shared.is_stopping() || !patient {
         return Ok(false);
     }
-    if !connection.wire.readable_before(Instant::now() + HOT_WAIT)? {
+    let patience = if shared.pool.is_filling() { SCARCE_WAIT } else { HOT_WAIT };
+    if !connection.wire.readable_before(Instant::now() + patience)? {
         return Ok(false);
     }
     match connection.input.fill_from(&connection.wire) {

@@ -14,7 +14,6 @@ use super::config::GateConfig;
 use super::connection::{Connection, Next, Place};
 use super::head::Scan;
 use super::parking::{Arrival, Parking};
-use super::pool::Submitted;
 use super::refusal::{self, Refusal};
 use super::response::{Content, Shape};
 use super::shared::{Bell, Shared};
@@ -24,6 +23,10 @@ use super::wire::{Wire, is_readable, timespec};
 const ACCEPTS_AT_ONCE: usize = 64;
 /// How long nothing is accepted after the system had no descriptor or memory left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// While requests wait for a thread, one of the clients that keep threads waiting gives way in
+/// each such time.
+const SHED_EVERY: Duration = Duration::from_millis(20);
 
 /// The thread's own state.
 pub(super) struct Door {
@@ -83,8 +86,9 @@ impl Door {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let pending = self.shared.pool.oldest_pending();
-        let pending = pending.map(|since| since + self.shared.config.pending_timeout);
+        let Shared { pool, config, .. } = &*self.shared;
+        let soon = Instant::now() + SHED_EVERY;
+        let pending = pool.oldest_pending().map(|since| (since + config.pending_timeout).min(soon));
         [pending, self.accept_again_at, self.parking.next_deadline()].into_iter().flatten().min()
     }
 
@@ -150,7 +154,7 @@ impl Door {
     }
 
     fn dispatch(&mut self, connection: Connection) {
-        if let Submitted::Full(connection) = self.shared.submit(connection) {
+        if let Err(connection) = self.shared.submit(connection) {
             self.refuse(connection, refusal::FULL);
         }
     }
@@ -161,6 +165,11 @@ impl Door {
             self.accept_again_at = None;
         }
         hold(&mut self.spare, &self.listener);
+        let waits =
+            self.shared.pool.oldest_pending().map(|since| now.saturating_duration_since(since));
+        if waits.is_some_and(|waits| waits >= SHED_EVERY) {
+            self.shared.shed_slowest();
+        }
         if let Some(limit) = now.checked_sub(self.shared.config.pending_timeout) {
             for connection in self.shared.pool.expired(limit) {
                 self.refuse(connection, refusal::FULL);
@@ -182,7 +191,7 @@ impl Door {
                 // Without a descriptor or memory. Whoever rests gives way; else the descriptor
                 // held back is used to turn the newcomer away; else there is a pause.
                 Err(_) => {
-                    if !self.parking.evict() && self.spare.take().is_none() {
+                    if !self.make_room() && self.spare.take().is_none() {
                         self.accept_again_at = Some(Instant::now() + ACCEPT_PAUSE);
                         return;
                     }
@@ -193,9 +202,9 @@ impl Door {
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
         let Ok(wire) = Wire::new(stream) else { return };
-        let config = &self.shared.config;
-        let full = self.shared.places.load(Ordering::Relaxed) >= config.max_connections
-            && !self.parking.evict();
+        let GateConfig { max_connections, head_timeout, .. } = self.shared.config;
+        let full =
+            self.shared.places.load(Ordering::Relaxed) >= max_connections && !self.make_room();
         // Without a spare this was the last descriptor, which is not to be kept busy.
         let full = full || !hold(&mut self.spare, &self.listener);
         let connection = Connection::new(wire, peer, Place::take(&self.shared.places));
@@ -203,8 +212,17 @@ impl Door {
             self.refuse(connection, refusal::FULL);
         } else {
             let now = Instant::now();
-            self.parking.rest(connection, now, now + config.head_timeout);
+            self.parking.rest(connection, now, now + head_timeout);
         }
+    }
+
+    /// Closes the connection that can best be done without; false if there is none.
+    fn make_room(&mut self) -> bool {
+        let evicted = self.parking.evict();
+        if let Some((connection, true)) = &evicted {
+            self.say(&connection.wire, refusal::FULL);
+        }
+        evicted.is_some()
     }
 
     /// Answers without a thread, with what the socket takes at once, and lets the client go.

@@ -28,7 +28,8 @@
 //! * **Clients can make a thread wait** only with a body that comes slowly or an answer that they
 //!   do not read. Both have a deadline for the whole of it. When requests wait for a thread
 //!   meanwhile, the slowest of those clients is cut off before its deadline.
-//! * **Full is said, not suffered**: a request that finds no thread within a tenth of a second is
+//! * **Full is said, not suffered**: a request that finds no thread within half a second, or no place to
+//!   wait for one, is
 //!   answered 503 by the door itself, on connections and a descriptor reserved for it.
 //! * **Framing is strict**: exactly one `Content-Length` or chunked, lines that end in CR LF,
 //!   HTTP/1.0 or 1.1. No memory is set aside by a length that a client announces.

@@ -100,11 +100,13 @@ impl Parking {
         self.push(connection, Why::Lingers { left: MAX_LINGER_BYTES }, now, now + LINGER);
     }
 
-    /// Closes the connection that can best be done without; false if there is none.
-    pub(super) fn evict(&mut self) -> bool {
+    /// Takes out the connection that can best be done without, and says whether it is owed an
+    /// answer, because it had begun to ask.
+    pub(super) fn evict(&mut self) -> Option<(Connection, bool)> {
         let order = |(_, parked): &(usize, &Parked)| (parked.why.rank(), parked.since);
         let victim = self.parked.iter().enumerate().min_by_key(order).map(|(at, _)| at);
-        victim.map(|at| drop(self.take(at))).is_some()
+        let parked = self.take(victim?);
+        Some((parked.connection, parked.why == Why::Begun))
     }
 
     /// Takes out those whose deadline has passed, closes the ones that are owed no answer and

@@ -30,6 +30,8 @@ pub(super) struct Pool {
     /// Whether more requests wait than threads are free: then no thread may wait for a client
     /// that is between two requests.
     crowded: AtomicBool,
+    /// Whether more threads are busy than could still be made: then none waits long for anything.
+    filling: AtomicBool,
     max_threads: usize,
     max_pending: usize,
     linger: Duration,
@@ -43,17 +45,6 @@ struct State {
     closed: bool,
 }
 
-/// What became of a submitted connection.
-#[derive(Debug)]
-pub(super) enum Submitted {
-    /// A thread takes it at once.
-    Taken,
-    /// It waits; every thread is busy.
-    Waiting,
-    /// There is no room for it.
-    Full(Connection),
-}
-
 impl Pool {
     pub(super) fn new(max_threads: usize, max_pending: usize, linger: Duration) -> Self {
         Self {
@@ -61,45 +52,49 @@ impl Pool {
             work: Condvar::new(),
             ended: Condvar::new(),
             crowded: AtomicBool::new(false),
+            filling: AtomicBool::new(false),
             max_threads,
             max_pending,
             linger,
         }
     }
 
-    /// Hands a connection to a thread. `spawn` starts one that calls [`Pool::run`].
+    /// Hands a connection to a thread, now or when one is free; gives it back if there is no room.
+    /// `spawn` starts a thread that calls [`Pool::run`].
     pub(super) fn submit(
         &self,
         connection: Connection,
         spawn: impl FnOnce() -> io::Result<()>,
-    ) -> Submitted {
+    ) -> Result<(), Connection> {
         let mut state = self.lock();
         if state.pending.len() >= self.max_pending || state.closed {
-            return Submitted::Full(connection);
+            return Err(connection);
         }
         state.pending.push_back((Instant::now(), connection));
         if state.idle >= state.pending.len() {
             self.work.notify_one();
-            return Submitted::Taken;
+            return Ok(());
         }
         if state.threads < self.max_threads {
             state.threads += 1;
+            self.note_threads(&state);
             drop(state);
             if spawn().is_ok() {
-                return Submitted::Taken;
+                return Ok(());
             }
             state = self.lock();
             state.threads -= 1;
+            self.note_threads(&state);
             if state.threads == 0 {
                 // Nobody is left who would ever take it.
                 return match state.pending.pop_back() {
-                    Some((_, connection)) => Submitted::Full(connection),
-                    None => Submitted::Taken,
+                    Some((_, connection)) => Err(connection),
+                    None => Ok(()),
                 };
             }
         }
         self.note_crowd(&state);
-        Submitted::Waiting
+        Ok(())
     }
 
     /// Takes connections and runs `job` on each, until there has been no work for a while or the
@@ -130,6 +125,11 @@ impl Pool {
             state.idle -= 1;
             waited = timeout.timed_out();
         }
+    }
+
+    /// Whether most of the threads that may be are there.
+    pub(super) fn is_filling(&self) -> bool {
+        self.filling.load(Ordering::Relaxed)
     }
 
     /// Whether requests wait for a thread.
@@ -176,6 +176,10 @@ impl Pool {
         true
     }
 
+    fn note_threads(&self, state: &State) {
+        self.filling.store(state.threads * 2 > self.max_threads, Ordering::Relaxed);
+    }
+
     fn note_crowd(&self, state: &State) {
         self.crowded.store(state.pending.len() > state.idle, Ordering::Relaxed);
     }
@@ -190,7 +194,10 @@ struct Leaving<'a>(&'a Pool);
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        self.0.lock().threads -= 1;
+        let mut state = self.0.lock();
+        state.threads -= 1;
+        self.0.note_threads(&state);
+        drop(state);
         self.0.ended.notify_all();
     }
 }
@@ -222,9 +229,7 @@ mod tests {
     #[test]
     fn without_any_thread_a_connection_is_handed_back() {
         let pool = Pool::new(4, 4, Duration::from_secs(1));
-        assert!(
-            matches!(pool.submit(connection(7), no_thread), Submitted::Full(c) if c.served == 7)
-        );
+        assert!(pool.submit(connection(7), no_thread).is_err_and(|back| back.served == 7));
         assert!(pool.oldest_pending().is_none() && !pool.is_crowded());
     }
 
@@ -243,9 +248,9 @@ mod tests {
             });
             Ok(())
         };
-        assert!(matches!(pool.submit(connection(1), spawn), Submitted::Taken));
+        assert!(pool.submit(connection(1), spawn).is_ok() && !pool.is_crowded());
         assert_eq!(begins.recv(), Ok(1));
-        assert!(matches!(pool.submit(connection(2), no_thread), Submitted::Waiting));
+        assert!(pool.submit(connection(2), no_thread).is_ok());
         assert!(pool.is_crowded());
         release.send(()).unwrap();
         assert_eq!(begins.recv(), Ok(2));
@@ -261,11 +266,9 @@ mod tests {
     fn what_waits_is_bounded_and_given_back_when_it_expires() {
         let pool = Pool::new(1, 2, Duration::ZERO);
         pool.lock().threads = 1;
-        assert!(matches!(pool.submit(connection(1), no_thread), Submitted::Waiting));
-        assert!(matches!(pool.submit(connection(2), no_thread), Submitted::Waiting));
-        assert!(
-            matches!(pool.submit(connection(3), no_thread), Submitted::Full(c) if c.served == 3)
-        );
+        assert!(pool.submit(connection(1), no_thread).is_ok());
+        assert!(pool.submit(connection(2), no_thread).is_ok());
+        assert!(pool.submit(connection(3), no_thread).is_err_and(|back| back.served == 3));
         let oldest = pool.oldest_pending().unwrap();
         let before = oldest.checked_sub(Duration::from_secs(1)).unwrap();
         assert!(pool.expired(before).is_empty());
@@ -279,6 +282,6 @@ mod tests {
     fn a_closed_pool_takes_nothing_more() {
         let pool = Pool::new(1, 1, Duration::ZERO);
         pool.close();
-        assert!(matches!(pool.submit(connection(1), || Ok(())), Submitted::Full(_)));
+        assert!(pool.submit(connection(1), || Ok(())).is_err());
     }
 }

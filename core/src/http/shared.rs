@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::Handler;
 use super::config::GateConfig;
 use super::connection::{Connection, Next, serve};
-use super::pool::{Pool, Submitted};
+use super::pool::Pool;
 use super::refusal::Refusal;
 use super::response::Response;
 use super::wire::Wire;
@@ -59,17 +59,13 @@ impl Shared {
         }
     }
 
-    /// Hands a connection with a complete head to a thread.
-    pub(super) fn submit(self: &Arc<Self>, connection: Connection) -> Submitted {
-        let submitted = self.pool.submit(connection, || {
+    /// Hands a connection with a complete head to a thread; gives it back if there is no room.
+    pub(super) fn submit(self: &Arc<Self>, connection: Connection) -> Result<(), Connection> {
+        self.pool.submit(connection, || {
             let shared = Arc::clone(self);
             let builder = std::thread::Builder::new().name("hersh-http".into());
             builder.stack_size(STACK_BYTES).spawn(move || shared.work()).map(drop)
-        });
-        if matches!(submitted, Submitted::Waiting) {
-            self.shed_slowest();
-        }
-        submitted
+        })
     }
 
     /// Takes back what threads are done with.
@@ -150,8 +146,8 @@ impl Shared {
         (before < self.config.max_streams).then_some(permit)
     }
 
-    /// Others wait for a thread: the client that keeps one waiting most gives way.
-    fn shed_slowest(&self) {
+    /// Others wait for a thread: the slowest client that keeps one waiting gives way.
+    pub(super) fn shed_slowest(&self) {
         let active = lock(&self.active);
         let slow = active.iter().filter_map(|wire| {
             let (age, rate) = wire.slowness()?;

@@ -133,6 +133,15 @@ impl Client {
         }
     }
 
+    /// Whether an answer has begun to arrive, or does in a moment.
+    pub(crate) fn has_answer(&mut self) -> bool {
+        let stream = self.reader.get_ref();
+        stream.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+        let arrived = stream.peek(&mut [0]).is_ok();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        arrived
+    }
+
     /// Reads whatever comes until the connection ends.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();

@@ -81,6 +81,23 @@ fn the_longest_silent_connection_gives_way() {
 }
 
 #[test]
+fn who_is_cut_short_in_asking_is_told_why() {
+    let gate = open(GateConfig { max_connections: 2, ..config() });
+    let mut first = Client::connect(gate.local_addr());
+    first.send("GET /hel");
+    // The server answers this one only after it has seen what the first has sent.
+    assert_serves(&gate);
+    let mut crowd = Vec::new();
+    while !first.has_answer() {
+        assert!(crowd.len() < 1000, "the first never gave way");
+        let mut next = Client::connect(gate.local_addr());
+        next.send("GET /hel");
+        crowd.push(next);
+    }
+    assert_eq!(first.answer().status, 503);
+}
+
+#[test]
 fn the_slowest_client_gives_way_when_others_wait() {
     // No deadline comes into play here: only the need for a thread.
     let gate = open(GateConfig { max_threads: 2, ..config() });
