@@ -69,3 +69,8 @@ pub use watcher::{
     StartError, StopError, StopOptions, StopReport, Tick, ValueError, WatchError, Watched, Watcher,
     WeakWatcher,
 };
+
+/// The examples of the README are run with those of the documentation.
+#[cfg(all(doctest, feature = "sim"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
