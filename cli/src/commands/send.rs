@@ -4,6 +4,7 @@ use std::io::Read;
 
 use super::{Session, find};
 use crate::args::SendArgs;
+use crate::client::ClientError;
 use crate::output::{Exit, Failure};
 
 // What a watcher takes by default; a longer message is refused here with a clear word.
@@ -17,12 +18,18 @@ pub(super) fn run(args: SendArgs, session: &mut Session<'_>) -> Result<Exit, Fai
     }
     let client = session.client(&args.client)?;
     let program = find(&client, &args.name)?;
-    let answer = client.message(&program.program_id, &message)?;
+    let label = program.label();
+    let answer = client.message(&program.program_id, &message).map_err(|error| match error {
+        ClientError::Refused { code: 503, .. } if program.state != "Ready" => {
+            Failure::from(error).with_remedy(format!("start it with `hersh start {label}`"))
+        }
+        other => other.into(),
+    })?;
     if session.output.style().json {
         session.output.json(&answer)?;
     } else {
         let bytes = message.len();
-        session.output.say(format!("{}: message of {bytes} bytes sent", program.label()));
+        session.output.say(format!("{label}: message of {bytes} bytes sent"));
     }
     Ok(Exit::Ok)
 }

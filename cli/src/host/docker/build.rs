@@ -3,13 +3,15 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Call, Docker, EngineError, Keep, Scratch, cancelled, say};
+use super::{Call, Docker, EngineError, Keep, RunError, Scratch, cancelled, say};
 use crate::host::compose::{STATE_DIR, labels};
 use crate::host::engine::BuildJob;
 use crate::program::{Cancel, ImageId};
 
 /// How much a failed build's error says of its log.
 const LAST_WORDS: usize = 2 << 10;
+/// And in how many lines.
+const LAST_LINES: usize = 5;
 
 pub(super) fn build(
     docker: &Docker,
@@ -40,17 +42,27 @@ pub(super) fn build(
         merge: true,
         log: Some(log),
     };
-    let built = docker.runner.run(&call, cancel).map_err(cancelled);
-    let image = built.and_then(|_| read_id(docker, &id_file.0)).and_then(|image| {
-        refuse_volumes(docker, &image)?;
-        Ok(image)
-    });
+    let image = match docker.runner.run(&call, cancel) {
+        // Its own last words say more than the command line, and are in the log already.
+        Err(RunError::Exit { stderr, .. }) => {
+            return Err(EngineError::Refused(last_lines(&stderr)));
+        }
+        Err(error) => Err(cancelled(error)),
+        Ok(_) => read_id(docker, &id_file.0)
+            .and_then(|image| refuse_volumes(docker, &image).map(|()| image)),
+    };
     match &image {
         Err(error) => say(&mut job.log, &format!("hersh: {error}")),
         // Images of earlier starts go. One that is left behind is tried again at the next build.
         Ok(image) => drop(docker.remove_images_but(program, Some(image))),
     }
     image
+}
+
+/// The last lines that say something; a terminal's line ends become plain ones.
+fn last_lines(words: &str) -> String {
+    let lines: Vec<_> = words.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
 }
 
 /// The client follows a Dockerfile that is a link to any file of the machine.
@@ -82,5 +94,17 @@ fn refuse_volumes(docker: &Docker, image: &ImageId) -> Result<(), EngineError> {
                 format!("the image declares VOLUME {place}: only {STATE_DIR} may be written");
             Err(EngineError::Refused(words))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_build_is_told_by_its_last_lines() {
+        let words = "one\r\n\ntwo\nthree\r\r\nfour\nfive\n\nsix\n";
+        assert_eq!(last_lines(words), "two\nthree\nfour\nfive\nsix");
+        assert_eq!(last_lines(""), "");
     }
 }
