@@ -38,6 +38,7 @@
 #[cfg(feature = "api")]
 mod api;
 mod brain;
+mod crew;
 mod drive;
 #[cfg(feature = "api")]
 pub mod http;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::Handler;
@@ -62,10 +63,8 @@ impl Gate {
         let (waker, bell) = Waker::pair().map_err(start)?;
         let shared = Arc::new(Shared::new(config, Box::new(handler), waker));
         let door = Door::new(listener, bell, Arc::clone(&shared));
-        std::thread::Builder::new()
-            .name("hersh-door".into())
-            .spawn(move || door.keep())
-            .map_err(start)?;
+        let builder = Builder::new().name("hersh-door".into());
+        shared.crew.spawn(builder, move || door.keep()).map_err(start)?;
         Ok(Self { shared, address })
     }
 
@@ -81,6 +80,16 @@ impl Gate {
     /// thread, which does not keep the process from exiting. May be called from any thread, even
     /// from a handler, and more than once.
     pub fn shutdown(&self, grace: Duration) -> bool {
+        let ended = self.end_work(grace);
+        if ended {
+            // Their work is over; what is waited for are the threads themselves, so that the code
+            // they run in may be unloaded. A handler that asks for this is one of them: not waited.
+            self.shared.crew.join(Some(SEVERED_GRACE));
+        }
+        ended
+    }
+
+    fn end_work(&self, grace: Duration) -> bool {
         self.shared.begin_stop();
         let now = Instant::now();
         let deadline = now.checked_add(grace).unwrap_or(now + Duration::from_secs(86_400));

@@ -14,6 +14,7 @@ use super::pool::Pool;
 use super::refusal::Refusal;
 use super::response::Response;
 use super::wire::Wire;
+use crate::crew::Crew;
 
 /// A client that keeps a thread waiting for longer than this, and moves fewer bytes a second than
 /// [`SLOW_BYTES_PER_SECOND`], gives way when others wait for the thread.
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     pub(super) pool: Pool,
     /// Places of all connections held, see [`Place`](super::connection::Place).
     pub(super) places: Arc<AtomicUsize>,
+    pub(super) crew: Arc<Crew>,
     waker: Waker,
     stopping: AtomicBool,
     streams: Arc<AtomicUsize>,
@@ -49,6 +51,7 @@ impl Shared {
             handler,
             pool,
             places: Arc::default(),
+            crew: Arc::default(),
             waker,
             stopping: AtomicBool::new(false),
             streams: Arc::default(),
@@ -64,7 +67,7 @@ impl Shared {
         self.pool.submit(connection, || {
             let shared = Arc::clone(self);
             let builder = std::thread::Builder::new().name("hersh-http".into());
-            builder.stack_size(STACK_BYTES).spawn(move || shared.work()).map(drop)
+            self.crew.spawn(builder.stack_size(STACK_BYTES), move || shared.work())
         })
     }
 

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::Builder;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
 
 use super::News;
-use super::crew::Crew;
 use super::pollers::{Pollers, Slot};
 use crate::brain::{Event, Input, Time, Value, VarId};
+use crate::crew::Crew;
 use crate::drive::{Cell, Due, Schedule, Source, lock};
 use crate::watcher::Tick;
 
@@ -74,7 +75,8 @@ impl Keeper {
         };
         self.pollers.open();
         let (keeper, cell) = (Arc::clone(self), Arc::downgrade(cell));
-        self.crew.spawn("hersh-time", move || keeper.run(&cell, session))
+        self.crew
+            .spawn(Builder::new().name("hersh-time".to_owned()), move || keeper.run(&cell, session))
     }
 
     pub(super) fn end(&self) {

@@ -10,7 +10,6 @@
 //! So that a function that does not return cannot make its watcher unobservable, nothing else
 //! depends on the loop: lifecycle events and deadlines are fed by the threads that bring them.
 
-mod crew;
 mod flows;
 mod keeper;
 mod os_signals;
@@ -18,13 +17,14 @@ mod pollers;
 
 use std::io;
 use std::sync::Arc;
+use std::thread::Builder;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
 
 use crate::brain::{Event, Input, Time, VarId};
+use crate::crew::Crew;
 use crate::drive::{Body, Cell, Feed, Inner, Source, Step, Woken};
-use crew::Crew;
 use flows::Flows;
 use keeper::Keeper;
 
@@ -141,7 +141,7 @@ impl Body for Threads {
     fn begin(&self, cell: &Arc<Cell>, session: u64) -> io::Result<()> {
         self.0.keeper.begin(cell)?;
         let (engine, cell) = (Arc::clone(&self.0), Arc::clone(cell));
-        self.0.crew.spawn("hersh-loop", move || {
+        self.0.crew.spawn(Builder::new().name("hersh-loop".to_owned()), move || {
             let lifeline = Lifeline(&cell);
             engine.run(&cell, session);
             drop(lifeline);

@@ -6,13 +6,14 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::Builder;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
 use super::News;
-use super::crew::Crew;
 use crate::brain::VarId;
+use crate::crew::Crew;
 use crate::drive::{Poll, lock, poll_once};
 
 /// The most threads that run polls at one time for one watcher. When this many hang, further polls
@@ -115,7 +116,9 @@ impl Pollers {
             self.work.notify_one();
         } else if shift.threads < MOST_POLLERS {
             let pollers = Arc::clone(self);
-            let started = self.crew.spawn("hersh-poll", move || pollers.run());
+            let started = self
+                .crew
+                .spawn(Builder::new().name("hersh-poll".to_owned()), move || pollers.run());
             shift.threads += usize::from(started.is_ok());
         }
     }

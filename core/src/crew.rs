@@ -1,18 +1,18 @@
-//! The threads of one watcher, so that its owner can wait for the last of them.
+//! The threads of one watcher or one gate, so that its owner can wait for the last of them.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, JoinHandle, ThreadId};
+use std::thread::{self, Builder, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::drive::lock;
 
 /// Every thread that was started here and has not been joined.
 ///
-/// Threads that have ended are joined when the next one starts, so the list stays as long as the
-/// watcher has threads, however many come and go.
+/// Threads that have ended are joined when the next one starts, so the list stays as long as there
+/// are threads, however many come and go.
 #[derive(Default)]
-pub(super) struct Crew {
+pub(crate) struct Crew {
     members: Mutex<Members>,
     left: Condvar,
 }
@@ -55,15 +55,15 @@ fn join_all(handles: Vec<JoinHandle<()>>) {
 }
 
 impl Crew {
-    pub(super) fn spawn(
+    pub(crate) fn spawn(
         self: &Arc<Self>,
-        name: &str,
+        builder: Builder,
         work: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
         let mut members = lock(&self.members);
         members.dismiss();
         let crew = Arc::clone(self);
-        let handle = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let handle = builder.spawn(move || {
             let _shift = Shift(crew);
             work();
         })?;
@@ -74,7 +74,7 @@ impl Crew {
 
     /// Waits until no thread is left, at most for `limit`; whether none is. A thread of the crew
     /// itself is answered at once: it cannot wait for its own end.
-    pub(super) fn join(&self, limit: Option<Duration>) -> bool {
+    pub(crate) fn join(&self, limit: Option<Duration>) -> bool {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let me = thread::current().id();
         let mut members = lock(&self.members);
@@ -109,7 +109,7 @@ mod tests {
     fn the_last_thread_is_waited_for_and_no_longer_than_asked() {
         let crew = Arc::new(Crew::default());
         let (release, held) = channel::<()>();
-        crew.spawn("held", move || assert!(held.recv().is_err())).expect("a thread");
+        crew.spawn(Builder::new(), move || assert!(held.recv().is_err())).expect("a thread");
         assert!(!crew.join(Some(Duration::from_millis(1))));
         drop(release);
         assert!(crew.join(None));
@@ -121,7 +121,7 @@ mod tests {
         let crew = Arc::new(Crew::default());
         let (answer, answered) = channel();
         let own = Arc::clone(&crew);
-        crew.spawn("own", move || answer.send(own.join(None)).expect("a listener"))
+        crew.spawn(Builder::new(), move || answer.send(own.join(None)).expect("a listener"))
             .expect("a thread");
         assert_eq!(answered.recv(), Ok(false));
         assert!(crew.join(None));
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_thread_that_panics_is_no_longer_waited_for() {
         let crew = Arc::new(Crew::default());
-        crew.spawn("panics", || std::panic::resume_unwind(Box::new(()))).expect("a thread");
+        crew.spawn(Builder::new(), || std::panic::resume_unwind(Box::new(()))).expect("a thread");
         assert!(crew.join(None));
     }
 
@@ -138,7 +138,7 @@ mod tests {
     fn threads_that_come_and_go_leave_nothing_behind() {
         let crew = Arc::new(Crew::default());
         for _ in 0..100 {
-            crew.spawn("brief", || {}).expect("a thread");
+            crew.spawn(Builder::new(), || {}).expect("a thread");
             while lock(&crew.members).handles.iter().any(|handle| !handle.is_finished()) {
                 thread::yield_now();
             }
