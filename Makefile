@@ -22,7 +22,7 @@ phases := fmt lint docs licences unused scripts test-rust test-features \
 	$(if $(wildcard ffi/test),test-ffi) $(if $(wildcard python/test),test-python) \
 	$(if $(wildcard tests/tests),test-real) $(if $(wildcard tests/demo),test-demo)
 
-.PHONY: help test demo tools packages $(phases) bench clean
+.PHONY: help test demo tools packages $(phases) header bench clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -61,6 +61,9 @@ test-features: ## The core without its optional parts, and each alone
 
 test-ffi: ## The header, and C programs that use it
 	ffi/test
+
+header: ## Write include/hersh.h anew from ffi/src
+	HERSH_WRITE_HEADER=1 cargo test --quiet -p hersh-ffi --test it header
 
 test-python: ## The Python package, built and installed
 	python/test

@@ -29,6 +29,8 @@ mod error;
 mod flow;
 mod handle;
 mod outcome;
+#[cfg(test)]
+mod panics;
 mod poll;
 mod report;
 mod state;

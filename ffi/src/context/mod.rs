@@ -1,0 +1,290 @@
+//! One execution, seen from inside.
+
+mod keeping;
+mod watching;
+
+use std::collections::BTreeSet;
+use std::ffi::{CString, c_char};
+use std::ptr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hersh::{Context, Trigger};
+
+use crate::boundary;
+use crate::error::{Answer, Failure};
+use crate::handle::{self, Handle, Table, Tag};
+use crate::outcome::HershOutcome;
+use crate::status::HershStatus;
+use crate::text::{Out, lock, terminated, text};
+use keeping::Kept;
+
+#[cfg(test)]
+pub(crate) use {keeping::*, watching::*};
+
+/// One execution, seen from inside. A callback is given it, and it lives until that callback
+/// returns; then it is answered with `HERSH_STATUS_INVALID_HANDLE`. While it lives, it may be used
+/// from other threads too.
+pub struct HershContext {
+    context: Context,
+    reason: Mutex<Option<String>>,
+    /// Texts that C reads until the callback returns.
+    texts: Mutex<BTreeSet<CString>>,
+    /// Memos that C uses until the callback returns, though they may be cleared meanwhile.
+    memos: Mutex<Vec<Arc<Kept>>>,
+}
+
+static CONTEXTS: Table<HershContext> = Table::new();
+
+impl Handle for HershContext {
+    const TAG: Tag = Tag::Context;
+
+    fn table() -> &'static Table<Self> {
+        &CONTEXTS
+    }
+}
+
+impl HershContext {
+    pub(crate) fn new(context: &Context) -> Self {
+        Self {
+            context: context.clone(),
+            reason: Mutex::default(),
+            texts: Mutex::default(),
+            memos: Mutex::default(),
+        }
+    }
+
+    /// The words that came with the outcome.
+    pub(crate) fn reason(&self) -> Option<String> {
+        lock(&self.reason).take()
+    }
+
+    /// Keeps a text until the callback returns. The same text is kept once.
+    pub(crate) fn keep(&self, text: &str) -> *const c_char {
+        let text = terminated(text);
+        let mut texts = lock(&self.texts);
+        if let Some(kept) = texts.get(&text) {
+            return kept.as_ptr();
+        }
+        let address = text.as_ptr();
+        texts.insert(text);
+        address
+    }
+
+    /// Keeps a text with the NULs that it may have within.
+    fn keep_whole(&self, text: &str) -> *const c_char {
+        if !text.contains('\0') {
+            return self.keep(text);
+        }
+        let mut bytes = text.as_bytes().to_vec();
+        bytes.push(0);
+        let kept = Arc::new(Kept::bytes(bytes));
+        let address = kept.address();
+        lock(&self.memos).push(kept);
+        address
+    }
+}
+
+fn get(context: *const HershContext) -> Answer<Arc<HershContext>> {
+    handle::get(context, "context")
+}
+
+/// Why an execution runs. The numbers are explicit and never used again.
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HershTrigger {
+    /// No trigger: it was not a context.
+    Invalid = -1,
+    /// The session began.
+    Init = 0,
+    /// A message arrived.
+    Message = 1,
+    /// Watched variables changed; `triggered` of each says which.
+    Vars = 2,
+    /// The session ends: this is the cleanup function.
+    Cleanup = 3,
+}
+
+/// Why this execution runs; `HERSH_TRIGGER_INVALID` when it is no context that is alive.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_context_trigger(context: *const HershContext) -> HershTrigger {
+    boundary::value(HershTrigger::Invalid, || {
+        Ok(match get(context)?.context.trigger() {
+            Trigger::Init => HershTrigger::Init,
+            Trigger::Message => HershTrigger::Message,
+            Trigger::Cleanup => HershTrigger::Cleanup,
+            _ => HershTrigger::Vars,
+        })
+    })
+}
+
+/// The message that triggered this execution: its text, which ends with a NUL that is not counted,
+/// and its length in bytes, by which a text with NULs within can be read whole.
+/// `HERSH_STATUS_NOT_FOUND` when there is none. `length` may be NULL. Valid until the callback
+/// returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_context_message(
+    context: *const HershContext,
+    text: *mut *const c_char,
+    length: *mut usize,
+) -> HershStatus {
+    boundary::status(|| {
+        let context = get(context)?;
+        // SAFETY: contract, outputs.
+        let (text, length) = unsafe { (Out::new(text, "text")?, Out::optional(length)) };
+        let message = context.context.message().ok_or_else(|| {
+            Failure::new(HershStatus::NotFound, "this execution serves no message")
+        })?;
+        text.set(context.keep_whole(message.content()));
+        if let Some(length) = length {
+            length.set(message.content().len());
+        }
+        Ok(())
+    })
+}
+
+/// Counts the messages of a session from 1; 0 when this execution serves none.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_context_message_id(context: *const HershContext) -> u64 {
+    boundary::value(0, || Ok(get(context)?.context.message().map_or(0, hersh::Message::id)))
+}
+
+/// Counts from 1; above 1 this is a retry after a crash, with the same message and trigger. 0 in
+/// the cleanup function, and when it is no context that is alive.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_context_attempt(context: *const HershContext) -> u32 {
+    boundary::value(0, || Ok(get(context)?.context.attempt()))
+}
+
+/// The number of this execution in its session, from 1, retries counted too; 0 when it is no
+/// context that is alive.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_context_execution(context: *const HershContext) -> u64 {
+    boundary::value(0, || Ok(get(context)?.context.execution()))
+}
+
+/// The watcher's id, until the callback returns; NULL when it is no context that is alive.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_context_watcher_id(context: *const HershContext) -> *const c_char {
+    boundary::value(ptr::null(), || {
+        let context = get(context)?;
+        Ok(context.keep(context.context.watcher_id()))
+    })
+}
+
+fn unix_ms(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The time on the watcher's clock, in milliseconds since the Unix epoch; 0 when it is no context
+/// that is alive.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_context_now_ms(context: *const HershContext) -> u64 {
+    boundary::value(0, || Ok(unix_ms(get(context)?.context.now())))
+}
+
+/// When this execution will count as timed out, in milliseconds since the Unix epoch; 0 when it is
+/// no context that is alive.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_context_deadline_ms(context: *const HershContext) -> u64 {
+    boundary::value(0, || Ok(unix_ms(get(context)?.context.deadline())))
+}
+
+/// Whether the callback should return soon: its deadline has passed, or the watcher is being
+/// stopped or killed. `true` when it is no context that is alive.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_context_cancelled(context: *const HershContext) -> bool {
+    boundary::value(true, || Ok(get(context)?.context.cancelled()))
+}
+
+/// Waits for `milliseconds`, or until this execution is cancelled; whether the whole time has
+/// passed.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_context_sleep_ms(context: *const HershContext, milliseconds: u64) -> bool {
+    boundary::value(false, || Ok(get(context)?.context.sleep(Duration::from_millis(milliseconds))))
+}
+
+/// Writes a line to the watcher's context log.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_context_log(
+    context: *const HershContext,
+    words: *const c_char,
+) -> HershStatus {
+    boundary::status(|| {
+        let context = get(context)?;
+        // SAFETY: contract, texts.
+        context.context.log(unsafe { text(words, "words") }?);
+        Ok(())
+    })
+}
+
+/// An environment value of the watcher, until the callback returns; NULL when there is none of this
+/// key, or an argument is wrong.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_context_get_env(
+    context: *const HershContext,
+    key: *const c_char,
+) -> *const c_char {
+    boundary::value(ptr::null(), || {
+        let context = get(context)?;
+        // SAFETY: contract, texts.
+        let key = unsafe { text(key, "key") }?;
+        context.context.get_env(key).map(|value| context.keep(value)).ok_or_else(|| {
+            Failure::new(HershStatus::NotFound, format_args!("no environment value {key:?}"))
+        })
+    })
+}
+
+/// Remembers the words for the outcome. The outcome is meant also where the words are wrong: a
+/// function that wants to stop must not go on because its reason was not UTF-8.
+fn with_words(
+    context: *const HershContext,
+    words: *const c_char,
+    outcome: HershOutcome,
+) -> HershOutcome {
+    boundary::value(outcome, || {
+        let context = get(context)?;
+        // SAFETY: contract, texts.
+        let words = unsafe { text(words, "words") }?;
+        *lock(&context.reason) = Some(words.to_owned());
+        Ok(outcome)
+    })
+}
+
+/// The outcome of a normal error with these words: `return hersh_context_error(context, "…");`
+/// Always `HERSH_OUTCOME_ERROR`; words that are NULL or not UTF-8 are left out.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_context_error(
+    context: *const HershContext,
+    words: *const c_char,
+) -> HershOutcome {
+    with_words(context, words, HershOutcome::Error)
+}
+
+/// The outcome that ends the watcher in good order. Always `HERSH_OUTCOME_STOP`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_context_stop(
+    context: *const HershContext,
+    reason: *const c_char,
+) -> HershOutcome {
+    with_words(context, reason, HershOutcome::Stop)
+}
+
+/// The outcome that ends the watcher at once. Always `HERSH_OUTCOME_KILL`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_context_kill(
+    context: *const HershContext,
+    reason: *const c_char,
+) -> HershOutcome {
+    with_words(context, reason, HershOutcome::Kill)
+}
+
+/// The outcome that asks for recovery. Always `HERSH_OUTCOME_CRASH`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_context_crash(
+    context: *const HershContext,
+    reason: *const c_char,
+) -> HershOutcome {
+    with_words(context, reason, HershOutcome::Crash)
+}

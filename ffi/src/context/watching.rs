@@ -1,0 +1,146 @@
+//! Watched variables.
+
+use std::ffi::{c_char, c_void};
+use std::ptr;
+use std::time::Duration;
+
+use hersh::Watched;
+use serde_json::Value as Json;
+
+use super::{HershContext, get};
+use crate::boundary;
+use crate::callback::{HershFreeFn, HershPollFn, UserData};
+use crate::flow::HershFlow;
+use crate::handle;
+use crate::poll::Polling;
+use crate::status::HershStatus;
+use crate::text::{Out, text};
+use crate::watched::{HershTick, HershWatched};
+
+impl HershContext {
+    fn show(&self, watched: &Watched<Json>) -> HershWatched {
+        let keep = |text: Option<&str>| text.map_or(ptr::null(), |text| self.keep(text));
+        HershWatched {
+            json: keep(watched.value().map(Json::to_string).as_deref()),
+            error: keep(watched.error()),
+            updated: watched.updated(),
+            triggered: watched.triggered(),
+        }
+    }
+}
+
+/// Watches what `poll` finds, at once and then each `every_ms` milliseconds, without drift, on a
+/// thread of the watcher's pool and never twice at once. An execution follows when the value
+/// differs from the last. A poll that fails is logged; the last value stays.
+///
+/// The first call for a name registers it; later calls read it. Each call takes over `user_data`:
+/// where `poll` is not needed, it is freed at once. `watched` may be NULL. Never waits.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_context_watch_call(
+    context: *const HershContext,
+    name: *const c_char,
+    every_ms: u64,
+    poll: HershPollFn,
+    user_data: *mut c_void,
+    free_user_data: HershFreeFn,
+    watched: *mut HershWatched,
+) -> HershStatus {
+    let data = UserData::new(user_data, free_user_data);
+    boundary::status(|| {
+        let context = get(context)?;
+        let polling = Polling::new(poll, data, "poll")?;
+        // SAFETY: contract, texts and outputs.
+        let (name, out) = unsafe { (text(name, "name")?, Out::optional(watched)) };
+        let mut last = None;
+        let every = Duration::from_millis(every_ms);
+        let seen = context.context.watch_call(name, every, move || {
+            let next = polling.next(last.as_ref())?;
+            last = Some(next.clone());
+            Ok::<Json, String>(next)
+        })?;
+        if let Some(out) = out {
+            out.set(context.show(&seen));
+        }
+        Ok(())
+    })
+}
+
+/// Watches a flow. Every value causes its own execution, in order; values that wait stay in the
+/// flow, which holds back whoever pushes. Later calls with the same name read; the flow that they
+/// name does not matter. `watched` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_context_watch_flow(
+    context: *const HershContext,
+    name: *const c_char,
+    flow: *const HershFlow,
+    watched: *mut HershWatched,
+) -> HershStatus {
+    boundary::status(|| {
+        let context = get(context)?;
+        let flow = handle::get(flow, "flow")?;
+        // SAFETY: contract, texts and outputs.
+        let (name, out) = unsafe { (text(name, "name")?, Out::optional(watched)) };
+        let seen = context.context.watch_flow(name, flow.receiver())?;
+        if let Some(out) = out {
+            out.set(context.show(&seen));
+        }
+        Ok(())
+    })
+}
+
+/// Watches a flow of which only the newest value counts: those it has overtaken are dropped.
+/// Otherwise like `hersh_context_watch_flow`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_context_watch_flow_latest(
+    context: *const HershContext,
+    name: *const c_char,
+    flow: *const HershFlow,
+    watched: *mut HershWatched,
+) -> HershStatus {
+    boundary::status(|| {
+        let context = get(context)?;
+        let flow = handle::get(flow, "flow")?;
+        // SAFETY: contract, texts and outputs.
+        let (name, out) = unsafe { (text(name, "name")?, Out::optional(watched)) };
+        let seen = context.context.watch_flow_latest(name, flow.receiver())?;
+        if let Some(out) = out {
+            out.set(context.show(&seen));
+        }
+        Ok(())
+    })
+}
+
+/// Watches a timer: an execution follows each tick, the first after `every_ms` milliseconds. Ticks
+/// that come while one is pending are skipped and counted. `tick` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_context_watch_tick(
+    context: *const HershContext,
+    name: *const c_char,
+    every_ms: u64,
+    tick: *mut HershTick,
+) -> HershStatus {
+    boundary::status(|| {
+        let context = get(context)?;
+        // SAFETY: contract, texts and outputs.
+        let (name, out) = unsafe { (text(name, "name")?, Out::optional(tick)) };
+        let seen = context.context.watch_tick(name, Duration::from_millis(every_ms))?;
+        if let Some(out) = out {
+            let (count, unix_ms) = seen.value().map_or((0, 0), |tick| (tick.count, tick.unix_ms));
+            out.set(HershTick { count, unix_ms, triggered: seen.triggered() });
+        }
+        Ok(())
+    })
+}
+
+/// Watches a variable no longer; its name is free again. Whether it was watched.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_context_unwatch(
+    context: *const HershContext,
+    name: *const c_char,
+) -> bool {
+    boundary::value(false, || {
+        let context = get(context)?;
+        // SAFETY: contract, texts.
+        Ok(context.context.unwatch(unsafe { text(name, "name") }?))
+    })
+}

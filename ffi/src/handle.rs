@@ -1,0 +1,236 @@
+//! Handles: what C holds instead of pointers into this library.
+//!
+//! A handle looks like a pointer and is a number: the type, a slot of that type's table, and how
+//! often the slot has been used. It is never followed. So a handle that has been freed, that is of
+//! another type, or that was never one, is found out and answered with a status; freeing twice, or
+//! freeing while another thread uses it, is defined. What a handle stands for lives until the last
+//! call that uses it returns.
+
+use std::ptr;
+use std::sync::{Arc, Mutex};
+
+use crate::error::{Answer, Failure};
+use crate::status::HershStatus;
+use crate::text::{lock, null};
+
+const TAG_BITS: u32 = 4;
+const INDEX_BITS: u32 = (usize::BITS - TAG_BITS) / 2;
+const GENERATION_BITS: u32 = usize::BITS - TAG_BITS - INDEX_BITS;
+
+/// The most handles of one type that can be alive at one time.
+const MOST: usize = (1 << INDEX_BITS) - 1;
+
+/// The types of handles. The number is part of every handle; 0 would make a handle NULL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Tag {
+    Config = 1,
+    Token = 2,
+    Watcher = 3,
+    Report = 4,
+    Context = 5,
+    Poll = 6,
+    Flow = 7,
+}
+
+impl Tag {
+    const ALL: [(Self, &'static str); 7] = [
+        (Self::Config, "HershConfig"),
+        (Self::Token, "HershToken"),
+        (Self::Watcher, "HershWatcher"),
+        (Self::Report, "HershReport"),
+        (Self::Context, "HershContext"),
+        (Self::Poll, "HershPoll"),
+        (Self::Flow, "HershFlow"),
+    ];
+
+    fn name_of(number: usize) -> Option<&'static str> {
+        Self::ALL.into_iter().find(|(tag, _)| *tag as usize == number).map(|(_, name)| name)
+    }
+}
+
+/// A type that C holds handles of.
+pub(crate) trait Handle: Sized + Send + Sync + 'static {
+    /// Its number.
+    const TAG: Tag;
+
+    /// Its table.
+    fn table() -> &'static Table<Self>;
+}
+
+/// Everything of one type that C holds.
+pub(crate) struct Table<T>(Mutex<Slots<T>>);
+
+struct Slots<T> {
+    slots: Vec<Slot<T>>,
+    free: Vec<usize>,
+}
+
+struct Slot<T> {
+    generation: usize,
+    content: Option<Arc<T>>,
+}
+
+impl<T> Table<T> {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Slots { slots: Vec::new(), free: Vec::new() }))
+    }
+
+    pub(crate) fn alive(&self) -> usize {
+        let slots = lock(&self.0);
+        slots.slots.len() - slots.free.len()
+    }
+}
+
+/// Hands something over to C, which owns the handle until it frees it.
+pub(crate) fn insert<T: Handle>(content: T) -> Answer<*mut T> {
+    let mut table = lock(&T::table().0);
+    let index = match table.free.pop() {
+        Some(index) => index,
+        None if table.slots.len() < MOST => {
+            table.slots.push(Slot { generation: 0, content: None });
+            table.slots.len() - 1
+        }
+        None => {
+            let words = format_args!("{MOST} handles of this type are alive: free some");
+            return Err(Failure::new(HershStatus::Limit, words));
+        }
+    };
+    let slot = &mut table.slots[index];
+    slot.generation = (slot.generation + 1) & ((1 << GENERATION_BITS) - 1);
+    slot.content = Some(Arc::new(content));
+    Ok(encode(T::TAG, index, slot.generation))
+}
+
+/// What a handle stands for.
+pub(crate) fn get<T: Handle>(handle: *const T, argument: &str) -> Answer<Arc<T>> {
+    find(handle, argument, |content| content.clone())
+}
+
+/// Takes a handle back from C; NULL is fine and gives nothing.
+pub(crate) fn take<T: Handle>(handle: *mut T, argument: &str) -> Answer<Option<Arc<T>>> {
+    if handle.is_null() {
+        return Ok(None);
+    }
+    let content = find(handle, argument, Option::take)?;
+    let (_, index, _) = decode(handle);
+    lock(&T::table().0).free.push(index);
+    Ok(Some(content))
+}
+
+/// A handle that is alive while this value is: what a callback is given.
+pub(crate) struct Lent<T: Handle>(*mut T);
+
+impl<T: Handle> Lent<T> {
+    pub(crate) fn new(content: T) -> Answer<Self> {
+        insert(content).map(Self)
+    }
+
+    pub(crate) const fn handle(&self) -> *mut T {
+        self.0
+    }
+
+    pub(crate) fn content(&self) -> Answer<Arc<T>> {
+        get(self.0, "the handle")
+    }
+}
+
+impl<T: Handle> Drop for Lent<T> {
+    fn drop(&mut self) {
+        // Nobody else can have freed it: there is no function for that.
+        let _ = take(self.0, "the handle");
+    }
+}
+
+fn find<T: Handle>(
+    handle: *const T,
+    argument: &str,
+    pick: impl FnOnce(&mut Option<Arc<T>>) -> Option<Arc<T>>,
+) -> Answer<Arc<T>> {
+    if handle.is_null() {
+        return Err(null(argument));
+    }
+    let (tag, index, generation) = decode(handle);
+    if tag == T::TAG as usize {
+        let mut table = lock(&T::table().0);
+        let slot = table.slots.get_mut(index).filter(|slot| slot.generation == generation);
+        if let Some(content) = slot.and_then(|slot| pick(&mut slot.content)) {
+            return Ok(content);
+        }
+    }
+    let wanted = Tag::name_of(T::TAG as usize).unwrap_or_default();
+    let words = match Tag::name_of(tag).filter(|name| *name != wanted) {
+        Some(other) => format!("{argument} is a {other}, not a {wanted}"),
+        None => format!(
+            "{argument} is no {wanted} that is alive: it was freed, or its callback has returned"
+        ),
+    };
+    Err(Failure::new(HershStatus::InvalidHandle, words))
+}
+
+fn encode<T>(tag: Tag, index: usize, generation: usize) -> *mut T {
+    let number = (generation << (INDEX_BITS + TAG_BITS)) | (index << TAG_BITS) | tag as usize;
+    ptr::without_provenance_mut(number)
+}
+
+fn decode<T>(handle: *const T) -> (usize, usize, usize) {
+    let number = handle.addr();
+    let index = (number >> TAG_BITS) & ((1 << INDEX_BITS) - 1);
+    (number & ((1 << TAG_BITS) - 1), index, number >> (INDEX_BITS + TAG_BITS))
+}
+
+/// How many handles and strings this program holds and has not freed. A program that frees what it
+/// is given reads 0 before it ends. From any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_alive() -> usize {
+    crate::boundary::value(0, || {
+        Ok(crate::config::HershConfig::table().alive()
+            + crate::token::HershToken::table().alive()
+            + crate::watcher::HershWatcher::table().alive()
+            + crate::report::HershReport::table().alive()
+            + crate::context::HershContext::table().alive()
+            + crate::poll::HershPoll::table().alive()
+            + crate::flow::HershFlow::table().alive()
+            + crate::text::strings_alive())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Thing;
+    static THINGS: Table<Thing> = Table::new();
+
+    impl Handle for Thing {
+        const TAG: Tag = Tag::Report;
+        fn table() -> &'static Table<Self> {
+            &THINGS
+        }
+    }
+
+    #[test]
+    fn a_handle_is_known_until_it_is_freed_and_never_after() {
+        let first = insert(Thing).expect("room");
+        assert!(get(first, "thing").is_ok());
+        assert!(take(first, "thing").is_ok());
+        let second = insert(Thing).expect("room");
+        assert_ne!(first, second, "the slot is used again, the handle is not");
+        for stale in [get(first, "thing").err(), take(first, "thing").err()] {
+            assert_eq!(stale.expect("refused").status, HershStatus::InvalidHandle);
+        }
+        assert!(get(second, "thing").is_ok());
+        let _ = take(second, "thing");
+    }
+
+    #[test]
+    fn garbage_and_other_types_are_refused_with_words() {
+        let words = |number: usize| {
+            get(ptr::without_provenance::<Thing>(number), "thing").err().expect("refused").words
+        };
+        assert!(words(Tag::Watcher as usize).contains("is a HershWatcher, not a HershReport"));
+        assert!(words(usize::MAX).contains("no HershReport that is alive"));
+        assert!(words(0xdead_beef_usize).contains("thing"));
+        assert!(get(ptr::null::<Thing>(), "thing").err().expect("refused").words.contains("NULL"));
+    }
+}

@@ -1,0 +1,84 @@
+//! What is left when a session has ended.
+
+use std::ffi::{CString, c_char};
+use std::ptr;
+
+use hersh::StopReport;
+
+use crate::boundary;
+use crate::error::{Answer, Failure};
+use crate::handle::{self, Handle, Table, Tag};
+use crate::state::HershState;
+use crate::status::HershStatus;
+use crate::text::{Out, terminated};
+
+/// The end of a session: its last state, and the messages that were accepted and not served.
+///
+/// May be read from any thread. Free it with `hersh_report_free`.
+pub struct HershReport {
+    state: HershState,
+    /// Each with its length, which tells of NULs within.
+    unserved: Vec<(CString, usize)>,
+}
+
+static REPORTS: Table<HershReport> = Table::new();
+
+impl Handle for HershReport {
+    const TAG: Tag = Tag::Report;
+
+    fn table() -> &'static Table<Self> {
+        &REPORTS
+    }
+}
+
+/// Hands a report over, if C wants one.
+pub(crate) fn deliver(report: &StopReport, out: Option<Out<*mut HershReport>>) -> Answer {
+    let Some(out) = out else { return Ok(()) };
+    let unserved = report
+        .unserved
+        .iter()
+        .map(|message| (terminated(message.content()), message.content().len()));
+    let report = HershReport { state: report.state.into(), unserved: unserved.collect() };
+    out.set(handle::insert(report)?);
+    Ok(())
+}
+
+/// Frees a report. NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_report_free(report: *mut HershReport) -> HershStatus {
+    boundary::status(|| handle::take(report, "report").map(drop))
+}
+
+/// The state in which the session ended; `HERSH_STATE_INVALID` when it is no report.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_report_state(report: *const HershReport) -> HershState {
+    boundary::value(HershState::Invalid, || Ok(handle::get(report, "report")?.state))
+}
+
+/// How many messages were accepted and not served; 0 when it is no report.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_report_unserved_count(report: *const HershReport) -> usize {
+    boundary::value(0, || Ok(handle::get(report, "report")?.unserved.len()))
+}
+
+/// The text of an unserved message, the oldest at `index` 0; NULL when there is none. `length` gets
+/// its length in bytes and may be NULL. Valid until the report is freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_report_unserved(
+    report: *const HershReport,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    boundary::value(ptr::null(), || {
+        let report = handle::get(report, "report")?;
+        let (text, bytes) = report.unserved.get(index).ok_or_else(|| {
+            let words = format_args!("{} messages were not served", report.unserved.len());
+            Failure::new(HershStatus::NotFound, words)
+        })?;
+        // SAFETY: contract, outputs.
+        if let Some(out) = unsafe { Out::optional(length) } {
+            out.set(*bytes);
+        }
+        Ok(text.as_ptr())
+    })
+}

@@ -1,0 +1,128 @@
+//! Texts and outputs: what C points at.
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, c_char};
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::boundary;
+use crate::error::{Answer, Failure};
+use crate::status::HershStatus;
+
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn null(argument: &str) -> Failure {
+    Failure::new(HershStatus::NullArgument, format_args!("{argument} is NULL"))
+}
+
+/// A text argument.
+///
+/// # Safety
+/// `text` is NULL or points to text that ends with a NUL and stays as it is while in use.
+pub(crate) unsafe fn text<'a>(text: *const c_char, argument: &str) -> Answer<&'a str> {
+    if text.is_null() {
+        return Err(null(argument));
+    }
+    // SAFETY: not NULL, and so what the caller vouches for.
+    utf8(unsafe { CStr::from_ptr(text) }.to_bytes(), argument)
+}
+
+/// An argument of `length` bytes, which must be UTF-8. NULL is fine where there are none.
+///
+/// # Safety
+/// `bytes` is NULL or points to at least `length` bytes that stay as they are while in use.
+pub(crate) unsafe fn bytes<'a>(bytes: *const u8, length: usize, argument: &str) -> Answer<&'a str> {
+    if length == 0 {
+        return Ok("");
+    }
+    if bytes.is_null() {
+        return Err(null(argument));
+    }
+    if isize::try_from(length).is_err() {
+        let words = format_args!("{argument} cannot have {length} bytes");
+        return Err(Failure::new(HershStatus::InvalidArgument, words));
+    }
+    // SAFETY: not NULL, of a possible length, and so what the caller vouches for.
+    utf8(unsafe { std::slice::from_raw_parts(bytes, length) }, argument)
+}
+
+fn utf8<'a>(bytes: &'a [u8], argument: &str) -> Answer<&'a str> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let words = format_args!("{argument} is not UTF-8: {error}");
+        Failure::new(HershStatus::InvalidUtf8, words)
+    })
+}
+
+/// A JSON argument.
+///
+/// # Safety
+/// See [`text`].
+pub(crate) unsafe fn json(json: *const c_char, argument: &str) -> Answer<serde_json::Value> {
+    // SAFETY: the caller's duty is the same.
+    let text = unsafe { text(json, argument) }?;
+    serde_json::from_str(text).map_err(|error| {
+        let words = format_args!("{argument} is not JSON: {error}");
+        Failure::new(HershStatus::InvalidJson, words)
+    })
+}
+
+/// Where a function writes what it found; written on success only.
+pub(crate) struct Out<T>(NonNull<T>);
+
+impl<T> Out<T> {
+    /// # Safety
+    /// `place` is NULL or may be written until the exported function returns.
+    pub(crate) unsafe fn new(place: *mut T, argument: &str) -> Answer<Self> {
+        NonNull::new(place).map(Self).ok_or_else(|| null(argument))
+    }
+
+    /// An output that the caller may do without.
+    ///
+    /// # Safety
+    /// See [`Out::new`].
+    pub(crate) unsafe fn optional(place: *mut T) -> Option<Self> {
+        NonNull::new(place).map(Self)
+    }
+
+    pub(crate) fn set(self, value: T) {
+        // SAFETY: whoever made this vouched for the place; what was there is C's and not dropped.
+        unsafe { self.0.write(value) }
+    }
+}
+
+/// Text as C reads it: up to its first NUL, if there is one within.
+pub(crate) fn terminated(text: &str) -> CString {
+    let visible = text.split('\0').next().unwrap_or_default();
+    CString::new(visible).unwrap_or_default()
+}
+
+/// The strings that C owns, by their address.
+static STRINGS: Mutex<BTreeMap<usize, CString>> = Mutex::new(BTreeMap::new());
+
+/// Hands a string over to C, which gives it back with `hersh_string_free`.
+pub(crate) fn hand_over(text: &str) -> *mut c_char {
+    let string = terminated(text);
+    let address = string.as_ptr().cast_mut();
+    lock(&STRINGS).insert(address as usize, string);
+    address
+}
+
+/// How many strings C owns.
+pub(crate) fn strings_alive() -> usize {
+    lock(&STRINGS).len()
+}
+
+/// Frees a string that a function of hersh has handed over. NULL is fine. A string that is not one
+/// of hersh, or was freed before, is `HERSH_STATUS_INVALID_HANDLE`. From any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_string_free(string: *mut c_char) -> HershStatus {
+    boundary::status(|| {
+        if string.is_null() || lock(&STRINGS).remove(&(string as usize)).is_some() {
+            return Ok(());
+        }
+        let words = "string was not handed over by hersh, or has been freed already";
+        Err(Failure::new(HershStatus::InvalidHandle, words))
+    })
+}

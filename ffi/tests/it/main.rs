@@ -1,0 +1,3 @@
+//! What is beside the library: the header.
+
+mod header;
