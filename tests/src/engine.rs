@@ -2,16 +2,16 @@
 
 use std::env;
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-/// One test at a time: each looks at all containers of its host, and the machine is small.
+/// One test at a time: hosts that start programs at one moment would race for ports, and the time that
+/// a test gives its host is shared with nobody.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// An engine with gVisor, held by one test.
+/// An engine with gVisor, in the hands of one test.
 #[derive(Debug)]
 pub struct Engine {
     host: String,
@@ -64,44 +64,27 @@ impl Engine {
         list[0].take()
     }
 
-    /// `docker inspect` of all containers, running or not, that keep something below `data`.
-    pub fn containers_of(&self, data: &Path) -> Vec<Value> {
-        let ids = self.docker(&["ps", "--all", "--quiet", "--filter", "label=hersh.program"]);
-        ids.lines()
-            .map(|id| self.inspect(id))
-            .filter(|container| {
-                let mounts = container["Mounts"].as_array().into_iter().flatten();
-                mounts.filter_map(|m| m["Source"].as_str()).any(|s| Path::new(s).starts_with(data))
-            })
-            .collect()
+    /// `docker inspect` of all containers of a host, running or not.
+    pub(crate) fn containers_of(&self, host_id: &str) -> Vec<Value> {
+        let label = format!("label=hersh.host={host_id}");
+        let ids = self.docker(&["ps", "--all", "--quiet", "--filter", &label]);
+        ids.lines().map(|id| self.inspect(id)).collect()
     }
 
-    /// Removes what a host with its data in `data` left: containers, then images and networks that
-    /// carry the same host's label.
-    pub(crate) fn clean(&self, data: &Path) {
-        let mut hosts: Vec<String> = Vec::new();
-        for container in self.containers_of(data) {
-            if let Some(host) = container["Config"]["Labels"]["hersh.host"].as_str() {
-                hosts.push(host.to_owned());
-            }
-            if let Some(id) = container["Id"].as_str() {
-                self.docker(&["rm", "--force", "--volumes", id]);
-            }
-        }
-        hosts.sort();
-        hosts.dedup();
-        for host in hosts {
-            let label = format!("label=hersh.host={host}");
-            for (list, remove) in [
-                (&["images", "--quiet", "--filter", &label][..], &["rmi", "--force"][..]),
-                (&["network", "ls", "--quiet", "--filter", &label], &["network", "rm"]),
-            ] {
-                let ids = self.docker(list);
-                let mut ids: Vec<&str> = ids.lines().collect();
-                ids.dedup();
-                for id in ids {
-                    self.docker(&[remove, &[id]].concat());
-                }
+    /// Removes what a host left: containers, images, networks.
+    pub(crate) fn clean(&self, host_id: &str) {
+        let label = format!("label=hersh.host={host_id}");
+        for (list, remove) in [
+            (&["ps", "--all"][..], &["rm", "--force", "--volumes"][..]),
+            (&["images"], &["rmi", "--force"]),
+            (&["network", "ls"], &["network", "rm"]),
+        ] {
+            let ids = self.docker(&[list, &["--quiet", "--filter", &label]].concat());
+            let mut ids: Vec<&str> = ids.lines().collect();
+            // An image with two tags is listed twice.
+            ids.dedup();
+            if !ids.is_empty() {
+                self.docker(&[remove, &ids].concat());
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
@@ -78,7 +78,10 @@ impl<'e> HostProcess<'e> {
 
     /// What `hersh` with `args` does, talking to this host.
     pub fn hersh<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
-        Command::new(hersh())
+        // Bounded from outside: a command that hangs fails its test.
+        Command::new("timeout")
+            .arg((2 * BOUND).as_secs().to_string())
+            .arg(hersh())
             .args(args)
             .env("HERSH_HOST", self.url())
             .env("HERSH_DATA_DIR", self.data())
@@ -143,9 +146,14 @@ impl<'e> HostProcess<'e> {
         )
     }
 
+    /// All containers of this host, running or not, as `docker inspect` tells them.
+    pub fn containers(&self) -> Vec<Value> {
+        self.engine.containers_of(&self.id())
+    }
+
     /// The one container of this program, as `docker inspect` tells it.
     pub fn container(&self, program_id: &str) -> Value {
-        let mut containers = self.engine.containers_of(&self.data());
+        let mut containers = self.containers();
         containers.retain(|container| container["Config"]["Labels"]["hersh.program"] == program_id);
         assert_eq!(containers.len(), 1, "one container of {program_id}: {containers:#?}");
         containers.remove(0)
@@ -154,6 +162,12 @@ impl<'e> HostProcess<'e> {
     /// All that the host wrote on its standard error.
     pub fn log(&self) -> String {
         fs::read_to_string(log_file(self.folder.path())).unwrap_or_default()
+    }
+
+    /// By which the engine's things are labelled.
+    fn id(&self) -> String {
+        let id = fs::read_to_string(self.data().join("host.id")).expect("a host has an id");
+        id.trim().to_owned()
     }
 
     fn authorization(&self) -> String {
@@ -167,14 +181,22 @@ impl Drop for HostProcess<'_> {
         // It may have ended already; then this does nothing.
         let _ = self.running.child.kill();
         let _ = self.running.child.wait();
-        self.engine.clean(&self.data());
+        self.engine.clean(&self.id());
     }
 }
 
 fn launch(engine: &Engine, folder: &Path) -> Running {
     let log = File::options().create(true).append(true).open(log_file(folder));
     let mut child = Command::new(hersh())
-        .args(["host", "--listen", "127.0.0.1:0", "--docker", engine.host(), "--data-dir"])
+        .args([
+            "host",
+            "--json",
+            "--listen",
+            "127.0.0.1:0",
+            "--docker",
+            engine.host(),
+            "--data-dir",
+        ])
         .arg(data(folder))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -182,16 +204,15 @@ fn launch(engine: &Engine, folder: &Path) -> Running {
         .spawn()
         .expect("the hersh command runs");
     let mut stdout = BufReader::new(child.stdout.take().expect("it was asked to be piped"));
-    let mut url = String::new();
     // Bounded: the host says where it listens, or ends and the pipe with it.
-    stdout.read_line(&mut url).expect("a pipe can be read");
-    let url = url.trim_end().to_owned();
-    if !url.starts_with("http://") {
+    let said = serde_json::Deserializer::from_reader(&mut stdout).into_iter::<Value>().next();
+    let Some(url) = said.and_then(Result::ok).and_then(|s| Some(s["url"].as_str()?.to_owned()))
+    else {
         let _ = child.kill();
         let _ = child.wait();
         let log = fs::read_to_string(log_file(folder)).unwrap_or_default();
-        panic!("the host said {url:?} instead of where it listens\n{log}");
-    }
+        panic!("the host did not say where it listens\n{log}");
+    };
     until("the host to answer", || agent().get(format!("{url}/healthz")).call().map(drop));
     Running { child, url, _stdout: stdout }
 }

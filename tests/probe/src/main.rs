@@ -2,7 +2,7 @@
 //!
 //! - `watch`: a watcher that takes messages `dial ADDRESS`, `write FILE`, `read FILE`, and shows what came
 //!   of each as the context value of that name: `reached`, what it read, or `refused: …`
-//! - `sleep`: says so, and does nothing else for ten minutes
+//! - `sleep [REASON]`: says so, and does nothing else for ten minutes
 //! - `exit N`: says so, and does
 
 use std::env;
@@ -31,7 +31,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
             watcher.run()?;
             Ok(ExitCode::SUCCESS)
         }
-        ["sleep"] => {
+        ["sleep", ..] => {
             writeln!(io::stdout(), "sleeping")?;
             thread::sleep(Duration::from_secs(600));
             Ok(ExitCode::SUCCESS)
@@ -40,7 +40,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
             writeln!(io::stdout(), "exiting with {code}")?;
             Ok(ExitCode::from(code.parse::<u8>()?))
         }
-        _ => Err("usage: probe watch | sleep | exit N".into()),
+        _ => Err("usage: probe watch | sleep [REASON] | exit N".into()),
     }
 }
 
