@@ -22,7 +22,7 @@ phases := fmt lint docs licences unused scripts test-rust test-features \
 	$(if $(wildcard ffi/test),test-ffi) $(if $(wildcard python/test),test-python) \
 	$(if $(wildcard tests/tests),test-real) $(if $(wildcard tests/demo),test-demo)
 
-.PHONY: help test demo tools packages $(phases) header bench clean
+.PHONY: help test demo tools packages $(phases) counter header bench clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -32,6 +32,9 @@ test: packages tools ## Everything CI runs; says how long each phase took
 
 demo: ## Deploy an example under gVisor and show it at work
 	@tests/demo
+
+counter: ## Lay the example out in target/counter, ready for `hersh deploy`
+	cli/examples/stage cli/examples/counter counter target/counter
 
 fmt: ## Formatting
 	cargo fmt --all --check
