@@ -99,6 +99,8 @@ pub struct ClientArgs {
 
 /// `hersh host`
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = "With --json it prints {\"url\",\"data_dir\"} once it serves.\n\n\
+    SIGTERM and Ctrl-C end it well: programs go on running, and the next host takes them up.")]
 pub struct HostArgs {
     /// Address of the API; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
@@ -122,6 +124,10 @@ pub struct HostArgs {
 
 /// `hersh deploy`
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_long_help = "It prints the name and the URL; with --json the program, as `show`.\n\n\
+    What .dockerignore names is not sent. Ctrl-C leaves the host to its work."
+)]
 pub struct DeployArgs {
     /// Which host to talk to.
     #[command(flatten)]
@@ -186,6 +192,7 @@ pub enum RestartArg {
 
 /// `hersh ps`
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = "With --json: {\"programs\":[program…],\"count\":n}")]
 pub struct PsArgs {
     /// Which host to talk to.
     #[command(flatten)]
@@ -198,8 +205,11 @@ pub struct PsArgs {
     pub user: Option<String>,
 }
 
-/// Commands that take names alone.
+/// `hersh show`
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = "With --json: [{\"program_id\",\"build_id\",\"user_id\",\"name\",\
+    \"state\",\"desired\",\"image_id\",\"container_id\",\"proxy_url\",\"error_msg\",\"attempt\",\
+    \"restarts\",\"limits\",\"created_at\",\"updated_at\"}…]")]
 pub struct NamesArgs {
     /// Which host to talk to.
     #[command(flatten)]
@@ -211,6 +221,11 @@ pub struct NamesArgs {
 
 /// `hersh logs`
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_long_help = "With --json: {\"program_id\",\"container_id\",\"logs\",\"timestamp\"}; \
+    with --build {\"program_id\",\"attempt\",\"log\",\"timestamp\"}; \
+    with --follow {\"program_id\",\"logs\"} a line, a piece of the log each."
+)]
 pub struct LogsArgs {
     /// Which host to talk to.
     #[command(flatten)]
@@ -231,6 +246,7 @@ pub struct LogsArgs {
 
 /// `hersh send`
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = "With --json: the watcher's answer, {\"status\":\"message sent\"}")]
 pub struct SendArgs {
     /// Which host to talk to.
     #[command(flatten)]
@@ -245,6 +261,8 @@ pub struct SendArgs {
 
 /// `hersh start`, `stop` and `restart`
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = "With --json: [program…], those for which it was done, as `show`; \
+    with --detach [{\"program_id\",\"state\",\"message\"}…]")]
 pub struct WaitArgs {
     /// Which host to talk to.
     #[command(flatten)]
@@ -262,6 +280,7 @@ pub struct WaitArgs {
 
 /// `hersh rm`
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = "With --json: [{\"program_id\",\"state\",\"message\"}…]")]
 pub struct RmArgs {
     /// Which host to talk to.
     #[command(flatten)]
@@ -276,6 +295,8 @@ pub struct RmArgs {
 
 /// `hersh dev`
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = "The program gets HERSH_STATE_DIR (DIR/.hersh/state) and \
+    HERSH_API_ADDR, where its WatcherAPI is to listen. Its output goes where this command's goes.")]
 pub struct DevArgs {
     /// The folder of the program
     #[arg(value_name = "DIR", default_value = ".")]
@@ -293,6 +314,10 @@ pub struct DevArgs {
 
 /// `hersh doctor`
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_long_help = "With --json: {\"ok\",\"checks\":[{\"name\",\"status\",\"detail\",\"remedy\"}…]}; \
+    status is ok, note or fail, and a fail makes the exit code 1."
+)]
 pub struct DoctorArgs {
     /// The Docker engine: `unix:///path`, `tcp://host:port` or the path of a socket
     #[arg(long, value_name = "ENGINE")]
