@@ -24,9 +24,8 @@ const ACCEPTS_AT_ONCE: usize = 64;
 /// How long nothing is accepted after the system had no descriptor or memory left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// While requests wait for a thread, one of the clients that keep threads waiting gives way in
-/// each such time.
-const SHED_EVERY: Duration = Duration::from_millis(20);
+/// A request that has waited so long for a thread makes a client that keeps one waiting give way.
+const SHED_AFTER: Duration = Duration::from_millis(20);
 
 /// The thread's own state.
 pub(super) struct Door {
@@ -87,7 +86,7 @@ impl Door {
 
     fn next_deadline(&self) -> Option<Instant> {
         let Shared { pool, config, .. } = &*self.shared;
-        let soon = Instant::now() + SHED_EVERY;
+        let soon = Instant::now() + SHED_AFTER;
         let pending = pool.oldest_pending().map(|since| (since + config.pending_timeout).min(soon));
         [pending, self.accept_again_at, self.parking.next_deadline()].into_iter().flatten().min()
     }
@@ -165,10 +164,10 @@ impl Door {
             self.accept_again_at = None;
         }
         hold(&mut self.spare, &self.listener);
-        let waits =
-            self.shared.pool.oldest_pending().map(|since| now.saturating_duration_since(since));
-        if waits.is_some_and(|waits| waits >= SHED_EVERY) {
-            self.shared.shed_slowest();
+        let patient = now.checked_sub(SHED_AFTER);
+        let waiting = patient.map_or(0, |since| self.shared.pool.waiting_since(since));
+        if waiting > 0 {
+            self.shared.shed_slowest(waiting);
         }
         if let Some(limit) = now.checked_sub(self.shared.config.pending_timeout) {
             for connection in self.shared.pool.expired(limit) {

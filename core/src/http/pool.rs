@@ -142,6 +142,11 @@ impl Pool {
         self.lock().pending.front().map(|(since, _)| *since)
     }
 
+    /// How many requests have waited since before `limit`.
+    pub(super) fn waiting_since(&self, limit: Instant) -> usize {
+        self.lock().pending.iter().take_while(|(since, _)| *since <= limit).count()
+    }
+
     /// Takes back the requests that have waited since before `limit`.
     pub(super) fn expired(&self, limit: Instant) -> Vec<Connection> {
         let mut state = self.lock();
@@ -271,7 +276,8 @@ mod tests {
         assert!(pool.submit(connection(3), no_thread).is_err_and(|back| back.served == 3));
         let oldest = pool.oldest_pending().unwrap();
         let before = oldest.checked_sub(Duration::from_secs(1)).unwrap();
-        assert!(pool.expired(before).is_empty());
+        assert!(pool.expired(before).is_empty() && pool.waiting_since(before) == 0);
+        assert!(pool.waiting_since(Instant::now()) == 2);
         let expired: Vec<_> = pool.expired(oldest).iter().map(|c| c.served).collect();
         assert_eq!(expired.first(), Some(&1));
         pool.abandon();

@@ -149,16 +149,17 @@ impl Shared {
         (before < self.config.max_streams).then_some(permit)
     }
 
-    /// Others wait for a thread: the slowest client that keeps one waiting gives way.
-    pub(super) fn shed_slowest(&self) {
+    /// `count` others wait for a thread: as many of the slowest clients that keep one waiting give
+    /// way.
+    pub(super) fn shed_slowest(&self, count: usize) {
         let active = lock(&self.active);
         let slow = active.iter().filter_map(|wire| {
             let (age, rate) = wire.slowness()?;
-            (age >= SLOW_AFTER && rate < SLOW_BYTES_PER_SECOND).then_some((rate, age, wire))
+            (age >= SLOW_AFTER && rate < SLOW_BYTES_PER_SECOND).then_some((rate, wire))
         });
-        if let Some((_, _, wire)) =
-            slow.min_by_key(|(rate, age, _)| (*rate, std::cmp::Reverse(*age)))
-        {
+        let mut slow: Vec<_> = slow.collect();
+        slow.sort_by_key(|(rate, _)| *rate);
+        for (_, wire) in slow.iter().take(count) {
             wire.sever();
         }
     }
