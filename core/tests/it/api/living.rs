@@ -1,8 +1,10 @@
 //! The server beside a watcher that misbehaves, and its life with the watcher.
 
 use std::net::TcpStream;
-use std::sync::mpsc;
+use std::sync::{Barrier, mpsc};
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize, Serializer};
 
 use hersh::{Config, Context, ManagedError, Message, State, Watcher};
 
@@ -142,4 +144,44 @@ fn dropping_the_last_handle_kills_even_while_the_function_hangs() {
     drop(watcher);
     assert!(weak.upgrade().is_none() && TcpStream::connect(address).is_err());
     drop(release);
+}
+
+/// A value that is shown only when the test says so.
+#[derive(Clone, PartialEq, Deserialize)]
+struct Reluctant;
+
+static BEING_SHOWN: Barrier = Barrier::new(2);
+static MAY_BE_SHOWN: Barrier = Barrier::new(2);
+
+impl Serialize for Reluctant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        BEING_SHOWN.wait();
+        MAY_BE_SHOWN.wait();
+        serializer.serialize_str("shown")
+    }
+}
+
+#[test]
+fn a_request_that_holds_the_last_handle_is_answered_and_ends_the_server() {
+    let watcher = Watcher::builder().build().unwrap();
+    let managed = |_: Option<&Message>, ctx: &Context| {
+        ctx.set_value("value", Reluctant);
+        Ok(())
+    };
+    watcher.manage("set", managed).unwrap();
+    watcher.start().unwrap();
+    assert!(watcher.wait_for(State::Ready, None));
+    let address = watcher.start_api_server("127.0.0.1:0").unwrap();
+    let mut client = Client::connect(address);
+    client.send("GET /watcher/varState HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    BEING_SHOWN.wait();
+    // Nothing that the watcher needs is locked meanwhile.
+    watcher.send_message("hi").unwrap();
+    assert_eq!(Client::connect(address).get("/watcher/status").status, 200);
+    let weak = watcher.downgrade();
+    drop(watcher);
+    MAY_BE_SHOWN.wait();
+    assert_eq!(client.answer().json()["contextValues"]["value"], "shown");
+    assert!(client.is_closed() && weak.upgrade().is_none());
+    assert!(TcpStream::connect(address).is_err(), "nobody listens");
 }
