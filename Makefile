@@ -56,11 +56,11 @@ scripts: $(tools)/venv/bin/shellcheck ## Shell scripts
 	shellcheck $(scripts)
 
 test-rust: ## Unit, integration and documentation tests of the Rust parts
-	cargo test --workspace --all-features --exclude hersh-python --exclude hersh-tests
+	tests/postgres try cargo test --workspace --all-features --exclude hersh-python --exclude hersh-tests
 
 test-features: ## The core without its optional parts, and each alone
 	cargo test -p hersh --no-default-features --lib
-	for feature in api signals sim; do cargo check -p hersh --no-default-features --features $$feature; done
+	for feature in api kharon kharon-postgres signals sim; do cargo check -p hersh --no-default-features --features $$feature; done
 
 test-ffi: ## The header, and C programs that use it
 	ffi/test

@@ -12,6 +12,8 @@ mod journal;
 mod lifecycle;
 #[cfg(all(feature = "persist", feature = "sim"))]
 mod persisting;
+#[cfg(feature = "kharon-postgres")]
+mod postgres;
 #[cfg(all(unix, feature = "signals"))]
 mod process;
 mod threads;

@@ -7,6 +7,8 @@
 
 mod memory;
 mod ops;
+#[cfg(feature = "kharon-postgres")]
+pub mod postgres;
 
 pub use memory::MemoryStore;
 pub use ops::{

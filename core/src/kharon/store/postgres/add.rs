@@ -1,0 +1,228 @@
+//! Adding tickets.
+
+use std::collections::{HashMap, HashSet};
+
+use super::groups::{self, Groups};
+use super::pool::{Repeat, Session, Trouble};
+use super::rows::{self, Columns, Kept};
+use super::{Core, read_all};
+use crate::kharon::error::{AddError, StoreError};
+use crate::kharon::name::{Label, TicketId};
+use crate::kharon::rules;
+use crate::kharon::store::{Added, Addition, Change, IfExists};
+use crate::kharon::ticket::{NewTicket, Ticket, When};
+use crate::kharon::time::Timestamp;
+
+type Answers = Vec<Result<Added, AddError>>;
+
+/// Adds tickets.
+pub(super) fn add(core: &Core, additions: &[Addition]) -> Result<Answers, StoreError> {
+    if additions.is_empty() {
+        return Ok(Vec::new());
+    }
+    if is_plain(additions) {
+        return Ok(core.run(Repeat::OnlyUndone, |session| plain(core, session, additions))?);
+    }
+    Ok(core.run(Repeat::OnlyUndone, |session| {
+        session.atomically(|session| careful(core, session, additions))
+    })?)
+}
+
+/// Whether one statement can do it: nothing but ids can stand in the way of each other.
+fn is_plain(additions: &[Addition]) -> bool {
+    let mut ids = HashSet::with_capacity(additions.len());
+    additions.iter().all(|Addition { ticket, if_exists }| {
+        *if_exists != IfExists::Replace
+            && ticket.group.is_none()
+            && ticket.unique_key.is_none()
+            && ticket.repeat.is_none()
+            && ticket.check().is_ok()
+            && ids.insert(&ticket.id)
+    })
+}
+
+const PLAIN: &str = "
+    WITH clock AS MATERIALIZED (SELECT coalesce($1::bigint, {now}) AS now)
+    INSERT INTO {tickets} (id, kind, tube, payload, nice, runat, status, attempts, ctime, mtime,
+        ready, due)
+    SELECT id, kind, tube, payload, nice, runat, 0, 0, now, now, runat <= now, runat
+    FROM clock, LATERAL (
+        SELECT id, kind, tube, payload, nice, place,
+            coalesce(runat, least(now::numeric + delay, 9223372036854775807)::bigint) AS runat
+        FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::int[], $7::bigint[],
+            $8::bigint[])
+            WITH ORDINALITY AS new (id, kind, tube, payload, nice, runat, delay, place)
+        ORDER BY place) AS new
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id";
+
+fn plain(core: &Core, session: &mut Session, additions: &[Addition]) -> Result<Answers, Trouble> {
+    let tickets = || additions.iter().map(|addition| &addition.ticket);
+    let ids: Vec<_> = tickets().map(|ticket| ticket.id.as_str()).collect();
+    let kinds: Vec<_> = tickets().map(|ticket| ticket.kind.as_str()).collect();
+    let tubes: Vec<_> = tickets().map(|ticket| ticket.tube.as_str()).collect();
+    let payloads: Vec<&[u8]> = tickets().map(|ticket| ticket.payload.as_bytes()).collect();
+    let nices: Vec<_> = tickets().map(|ticket| ticket.nice).collect();
+    let (moments, delays): (Vec<_>, Vec<_>) = tickets().map(times).unzip();
+    let rows = session.query(
+        PLAIN,
+        &[&core.given_now(), &ids, &kinds, &tubes, &payloads, &nices, &moments, &delays],
+    )?;
+    if rows.len() == additions.len() {
+        return Ok(additions.iter().map(|_| Ok(Added::New)).collect());
+    }
+    let new: HashSet<&str> = rows.iter().map(|row| row.get(0)).collect();
+    Ok(additions
+        .iter()
+        .map(|Addition { ticket, if_exists }| {
+            let id = &ticket.id;
+            match if_exists {
+                _ if new.contains(id.as_str()) => Ok(Added::New),
+                IfExists::Keep => Ok(Added::Kept(id.clone())),
+                _ => Err(AddError::Exists { id: id.clone() }),
+            }
+        })
+        .collect())
+}
+
+/// A moment, or a delay in microseconds.
+fn times(ticket: &NewTicket) -> (Option<i64>, i64) {
+    match ticket.when {
+        When::Now => (None, 0),
+        When::In(delay) => (None, (Timestamp::EPOCH + delay).to_database()),
+        When::At(moment) => (Some(moment.to_database()), 0),
+    }
+}
+
+const IN_THE_WAY: &str = "
+    SELECT {columns} FROM {tickets}
+    WHERE id = ANY($1) OR (status = 0 AND unique_key = ANY($2))
+    ORDER BY id FOR UPDATE";
+
+/// What is in the database before, and what is to be in it after.
+struct Desk<'a> {
+    now: Timestamp,
+    /// What stood in the way before: by id.
+    old: HashMap<TicketId, Kept>,
+    /// Old ones that go.
+    removed: Vec<i64>,
+    /// New ones, in order; `None` where a later one of the batch took its place.
+    new: Vec<Option<Ticket>>,
+    new_by_id: HashMap<&'a TicketId, usize>,
+    /// Who has a key.
+    keys: HashMap<Label, TicketId>,
+    groups: Groups,
+}
+
+/// Adds one after the other, each seeing what those before it did.
+pub(super) fn careful(
+    core: &Core,
+    session: &mut Session,
+    additions: &[Addition],
+) -> Result<Answers, Trouble> {
+    let mut desk = look(core, session, additions)?;
+    let answers = additions.iter().map(|addition| desk.add(addition)).collect();
+    let Desk { now, removed, new, groups, .. } = desk;
+    if !removed.is_empty() {
+        session.query("DELETE FROM {tickets} WHERE seq = ANY($1)", &[&removed])?;
+    }
+    let mut columns = Columns::default();
+    for ticket in new.iter().flatten() {
+        columns.push(0, ticket, now);
+    }
+    if !columns.is_empty() {
+        session.query(rows::INSERT, &columns.to_insert())?;
+    }
+    groups::save(session, &groups, now)?;
+    Ok(answers)
+}
+
+fn look<'a>(
+    core: &Core,
+    session: &mut Session,
+    additions: &'a [Addition],
+) -> Result<Desk<'a>, Trouble> {
+    let tickets = || additions.iter().map(|addition| &addition.ticket);
+    let ids: Vec<_> = tickets().map(|ticket| ticket.id.as_str()).collect();
+    let keys: Vec<_> = tickets().filter_map(|t| t.unique_key.as_ref()).map(Label::as_str).collect();
+    let old = read_all(&session.query(IN_THE_WAY, &[&ids, &keys])?)?;
+    let names = tickets().filter_map(|ticket| ticket.group.as_ref());
+    // A ticket that is replaced leaves its group.
+    let names = names.chain(old.iter().filter_map(|kept| kept.ticket.group.as_ref()));
+    let groups = groups::lock(session, names)?;
+    let holders = old.iter().filter(|kept| !kept.ticket.status.is_final());
+    let keys = holders
+        .filter_map(|kept| Some((kept.ticket.unique_key.clone()?, kept.ticket.id.clone())))
+        .collect();
+    Ok(Desk {
+        now: core.now(session)?,
+        old: old.into_iter().map(|kept| (kept.ticket.id.clone(), kept)).collect(),
+        removed: Vec::new(),
+        new: Vec::new(),
+        new_by_id: HashMap::new(),
+        keys,
+        groups,
+    })
+}
+
+impl<'a> Desk<'a> {
+    fn add(&mut self, addition: &'a Addition) -> Result<Added, AddError> {
+        let ticket = &addition.ticket;
+        ticket.check()?;
+        let there = self.new_by_id.contains_key(&ticket.id) || self.old.contains_key(&ticket.id);
+        match addition.if_exists {
+            IfExists::Refuse if there => return Err(AddError::Exists { id: ticket.id.clone() }),
+            IfExists::Keep if there => return Ok(Added::Kept(ticket.id.clone())),
+            _ => {}
+        }
+        if let Some(holder) = ticket.unique_key.as_ref().and_then(|key| self.keys.get(key))
+            && *holder != ticket.id
+        {
+            return match addition.if_exists {
+                IfExists::Keep => Ok(Added::Kept(holder.clone())),
+                _ => Err(AddError::KeyTaken { by: holder.clone() }),
+            };
+        }
+        if let Some(name) = &ticket.group {
+            let group = self.groups.get(name).ok_or(AddError::NoGroup)?;
+            if group.closed {
+                return Err(AddError::GroupClosed);
+            }
+        }
+        if there {
+            self.remove(&ticket.id);
+        }
+        if let Some(name) = &ticket.group {
+            self.groups.join(name)?;
+        }
+        if let Some(key) = &ticket.unique_key {
+            self.keys.insert(key.clone(), ticket.id.clone());
+        }
+        self.new_by_id.insert(&ticket.id, self.new.len());
+        self.new.push(Some(rules::admit(ticket.clone(), self.now)));
+        Ok(if there { Added::Replaced } else { Added::New })
+    }
+
+    /// Takes away the ticket whose place another takes.
+    fn remove(&mut self, id: &TicketId) {
+        let gone = match self.new_by_id.remove(id) {
+            Some(place) => self.new[place].take(),
+            None => self.old.remove(id).map(|kept| {
+                self.removed.push(kept.seq);
+                kept.ticket
+            }),
+        };
+        let Some(mut gone) = gone else { return };
+        if let Some(key) = &gone.unique_key
+            && self.keys.get(key) == Some(id)
+        {
+            self.keys.remove(key);
+        }
+        let outcome = rules::apply(&mut gone, None, &Change::Delete, self.now);
+        if let (Ok(outcome), Some(name)) = (outcome, &gone.group)
+            && let Some(moved) = outcome.moved
+        {
+            self.groups.count(name, moved, self.now);
+        }
+    }
+}

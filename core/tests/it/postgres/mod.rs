@@ -1,0 +1,6 @@
+//! The store in PostgreSQL, on a real server.
+
+mod conformance;
+mod migration;
+mod server;
+mod trouble;

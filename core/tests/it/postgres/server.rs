@@ -1,0 +1,60 @@
+//! The server under test, and schemas of their own on it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{env, process};
+
+use hersh::kharon::store::postgres::client::{Client, NoTls};
+use hersh::kharon::store::postgres::{PostgresOptions, PostgresStore};
+
+/// Where the server is. `None`, and a line that says what to do, where there is none; in CI that
+/// is a failure.
+pub(super) fn address() -> Option<String> {
+    let address = env::var("HERSH_TEST_POSTGRES").ok();
+    if address.is_none() {
+        assert!(env::var("CI").as_deref() != Ok("true"), "no PostgreSQL in CI");
+        skip("no PostgreSQL; for one: eval \"$(tests/postgres up)\"");
+    }
+    address
+}
+
+/// Says what was not tested, and what for.
+#[allow(clippy::print_stderr, reason = "a test has nobody else to tell")]
+pub(super) fn skip(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
+/// A schema that nobody else uses, gone with this.
+pub(super) struct Schema {
+    pub(super) address: String,
+    pub(super) name: String,
+}
+
+impl Schema {
+    pub(super) fn new() -> Option<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        Some(Self { address: address()?, name: format!("t{}_{next}", process::id()) })
+    }
+
+    pub(super) fn options(&self) -> PostgresOptions {
+        PostgresOptions::new().schema(&self.name).listen(false)
+    }
+
+    pub(super) fn open(&self) -> Arc<PostgresStore> {
+        Arc::new(self.options().connect(&self.address).unwrap())
+    }
+
+    /// A connection past the store.
+    pub(super) fn client(&self) -> Client {
+        Client::connect(&self.address, NoTls).unwrap()
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        if let Ok(mut client) = Client::connect(&self.address, NoTls) {
+            let _ = client.batch_execute(&format!("DROP SCHEMA IF EXISTS {} CASCADE", self.name));
+        }
+    }
+}
