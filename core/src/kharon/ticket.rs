@@ -19,7 +19,7 @@ pub enum Status {
     Pending,
     /// Its work was done.
     Done,
-    /// Its work failed for good. A dead letter: see `Kharon::revive`.
+    /// Its work failed for good. A dead letter: see [`Kharon::revive`](super::Kharon::revive).
     Failed,
     /// Somebody no longer wanted it.
     Cancelled,

@@ -8,6 +8,8 @@ mod api;
 mod gate;
 #[cfg(all(feature = "journal", feature = "sim"))]
 mod journal;
+#[cfg(feature = "kharon")]
+mod kharon;
 #[cfg(feature = "sim")]
 mod lifecycle;
 #[cfg(all(feature = "persist", feature = "sim"))]

@@ -7,7 +7,9 @@
 mod backoff;
 mod change;
 mod groups;
+mod limits;
 mod periodic;
+mod verdict;
 
 #[cfg(test)]
 mod properties;
@@ -15,7 +17,9 @@ mod properties;
 pub use backoff::Backoff;
 pub use change::{Outcome, apply};
 pub use groups::{close_group, count, free_finalizer, is_held, join_group};
+pub use limits::{Limit, Meter};
 pub use periodic::{is_missed, next_due};
+pub use verdict::{Judgement, chance, failed};
 
 use std::time::Duration;
 

@@ -1,0 +1,125 @@
+//! Results that wait to be handed to the store, several at once.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::lock;
+use crate::kharon::error::{StoreError, UpdateError};
+use crate::kharon::metrics::{Count, Metrics};
+use crate::kharon::store::{Store, Update};
+use crate::kharon::time::Timestamp;
+
+/// The most results that may wait. Workers wait for room before they take another ticket.
+const MOST: usize = 1024;
+
+/// How long a result may wait for others while all workers are busy.
+pub(super) const LINGER: Duration = Duration::from_millis(2);
+
+pub(super) struct Outbox {
+    waiting: Mutex<Vec<Parcel>>,
+    /// As many as wait, to be read without the lock.
+    count: AtomicUsize,
+    /// Woken when there is room again.
+    room: Condvar,
+    closed: AtomicBool,
+    /// With how many results at hand a worker hands them over.
+    enough: usize,
+    retries: bool,
+}
+
+/// A result, and until when the store would take it.
+pub(super) struct Parcel {
+    pub(super) update: Update,
+    pub(super) until: Timestamp,
+}
+
+impl Outbox {
+    pub(super) fn new(prefers_batches: bool) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            count: AtomicUsize::new(0),
+            room: Condvar::new(),
+            closed: AtomicBool::new(false),
+            enough: if prefers_batches { 32 } else { 8 },
+            retries: prefers_batches,
+        }
+    }
+
+    /// Takes a result. Whether so many wait that they should be handed over.
+    pub(super) fn push(&self, parcel: Parcel) -> bool {
+        let mut waiting = lock(&self.waiting);
+        waiting.push(parcel);
+        self.count.store(waiting.len(), Ordering::Release);
+        waiting.len() >= self.enough
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Hands what waits to the store. What it could not take waits on, unless its time is over.
+    pub(super) fn flush(
+        &self,
+        store: &dyn Store,
+        metrics: &Metrics,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if self.len() == 0 {
+            return Ok(());
+        }
+        let parcels = std::mem::take(&mut *lock(&self.waiting));
+        self.count.store(0, Ordering::Release);
+        let counts: Vec<_> = parcels.iter().map(|one| Count::of(&one.update.change)).collect();
+        let (updates, kept): (Vec<_>, _) = if self.retries {
+            (parcels.iter().map(|one| one.update.clone()).collect(), parcels)
+        } else {
+            (parcels.into_iter().map(|one| one.update).collect(), Vec::new())
+        };
+        match store.update(updates) {
+            Ok(answers) => {
+                for (answer, count) in answers.into_iter().zip(counts) {
+                    match answer {
+                        Ok(()) => metrics.add(count, 1),
+                        Err(UpdateError::StaleClaim | UpdateError::NotFound) => {
+                            metrics.add(Count::Stale, 1);
+                        }
+                        Err(_) => metrics.add(Count::Lost, 1),
+                    }
+                }
+                self.room.notify_all();
+                Ok(())
+            }
+            Err(error) => {
+                metrics.add(Count::StoreErrors, 1);
+                let before = kept.len();
+                let kept: Vec<_> = kept.into_iter().filter(|one| one.until > now).collect();
+                metrics.add(Count::Lost, before - kept.len());
+                let mut waiting = lock(&self.waiting);
+                waiting.extend(kept);
+                self.count.store(waiting.len(), Ordering::Release);
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits a while if there is no room for more.
+    pub(super) fn wait_for_room(&self, at_most: Duration) {
+        if self.len() >= MOST {
+            let waiting = lock(&self.waiting);
+            let full = |waiting: &mut Vec<Parcel>| {
+                waiting.len() >= MOST && !self.closed.load(Ordering::Acquire)
+            };
+            let waited = self.room.wait_timeout_while(waiting, at_most, full);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Lets nobody wait for room any more.
+    pub(super) fn close(&self) {
+        let waiting = lock(&self.waiting);
+        self.closed.store(true, Ordering::Release);
+        drop(waiting);
+        self.room.notify_all();
+    }
+}
