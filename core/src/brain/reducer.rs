@@ -112,7 +112,6 @@ impl Brain {
     }
 
     /// Messages that wait in the brain; the body may hold more.
-    #[cfg(test)]
     pub(crate) fn queued(&self) -> usize {
         self.queue.len()
     }

@@ -27,6 +27,9 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Messages that are moved to the brain at one time.
+const HANDFUL: usize = 32;
+
 /// Numbers the watchers of this process, to tell from which a thread calls.
 static WATCHERS: AtomicU64 = AtomicU64::new(1);
 
@@ -297,10 +300,14 @@ impl Cell {
         }
     }
 
-    /// Moves what has arrived into the brain, in order. Looking at the queue does this too.
-    pub(crate) fn gather(&self, inner: &mut Inner) {
-        let now = self.body.now();
-        while let Some(envelope) = self.intake.arrived() {
+    /// Moves what has arrived into the brain, in order, a handful at a time: what is served soon
+    /// stays close at hand, what waits longer stays where it is.
+    pub(super) fn gather(&self, inner: &mut Inner, now: Time) {
+        if inner.brain.queued() > 0 {
+            return;
+        }
+        for _ in 0..HANDFUL {
+            let Some(envelope) = self.intake.arrived() else { break };
             Self::deliver(inner, envelope, now);
         }
     }

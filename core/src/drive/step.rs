@@ -44,7 +44,7 @@ impl Cell {
         if inner.brain.state().is_terminal() {
             return Step::End;
         }
-        self.gather(&mut inner);
+        self.gather(&mut inner, now);
         self.gather_vars(&mut inner, now);
         let step = self.serve(&mut inner, now);
         self.set_alarm(&inner);
