@@ -20,7 +20,11 @@ impl ApiError {
         Self { code, message: message.into(), header: None }
     }
 
-    pub(super) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(in crate::host) fn with_header(
+        mut self,
+        name: &'static str,
+        value: impl Into<String>,
+    ) -> Self {
         self.header = Some((name, value.into()));
         self
     }

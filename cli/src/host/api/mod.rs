@@ -25,7 +25,7 @@ pub use self::rate::Rate;
 use self::rate::{Bucket, Slots};
 use super::Host;
 use super::auth::Auth;
-use super::proxy::ProxyTimes;
+use super::proxy::{Lanes, ProxyTimes};
 
 /// How the API is served.
 #[derive(Debug, Clone)]
@@ -62,6 +62,8 @@ impl ApiConfig {
 // threads and streams than a WatcherAPI has, which serves one program.
 const MAX_THREADS: usize = 128;
 const MAX_STREAMS: usize = 64;
+// A quarter of the threads, and less than half of the streams.
+const MAX_REQUESTS_OF_A_PROGRAM: usize = 30;
 // Each may hold a few hundred megabytes for a moment.
 const MAX_UPLOADS: usize = 4;
 // A context of the largest size comes from a slow disk.
@@ -94,6 +96,7 @@ struct Api {
     uploads: Slots,
     actions: Bucket,
     proxy: ProxyTimes,
+    lanes: Lanes,
 }
 
 impl Api {
@@ -106,6 +109,7 @@ impl Api {
             uploads: Slots::new(MAX_UPLOADS),
             actions: Bucket::new(config.action_rate),
             proxy: config.proxy,
+            lanes: Lanes::new(MAX_REQUESTS_OF_A_PROGRAM),
         }
     }
 }

@@ -150,11 +150,13 @@ pub(super) fn forward(
     request: &mut Request<'_>,
 ) -> Answer {
     let address = api.host.address(id)?;
+    let lane = api.lanes.enter(id)?;
     let rest = match (forwarded.root, forwarded.rest) {
         ("", "") => "/",
         (_, rest) => rest,
     };
     let query = request.query().map_or_else(String::new, |query| format!("?{query}"));
     let target = format!("{}{rest}{query}", forwarded.root);
-    proxy::forward(request, address, &target, &format!("/programs/{id}/proxy"), &api.proxy)
+    let prefix = format!("/programs/{id}/proxy");
+    proxy::forward(request, address, &target, &prefix, &api.proxy, lane)
 }

@@ -6,6 +6,7 @@
 //! that does not answer costs its caller a 502 or 504 and the host nothing.
 
 mod headers;
+mod lanes;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,8 @@ use hersh::http::{BodyError, Method, Request, Response};
 use ureq::http::{self, HeaderMap, Request as Upstream};
 use ureq::{Agent, Body, SendBody};
 
+use self::lanes::InLane;
+pub(super) use self::lanes::{Lane, Lanes};
 use self::stream::Pumped;
 use super::api::ApiError;
 
@@ -47,13 +50,15 @@ const WHOLE_BODY_BYTES: u64 = 256 * 1024;
 const MAX_REQUEST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Passes `request` on to the program at `address`, as a request for `target` (path and query), and
-/// its answer back. `prefix` is the path of the host that stands for the program's `/`.
+/// its answer back. `prefix` is the path of the host that stands for the program's `/`; `lane` is
+/// held until the whole answer has been passed on.
 pub(super) fn forward(
     request: &mut Request<'_>,
     address: SocketAddr,
     target: &str,
     prefix: &str,
     times: &ProxyTimes,
+    lane: Lane,
 ) -> Result<Response, ApiError> {
     let head = upstream_head(request, address, target, prefix)?;
     // An agent of its own, so that this exchange can be cut off without touching another.
@@ -82,7 +87,7 @@ pub(super) fn forward(
         agent.run(head)
     };
     let answer = sent.map_err(|error| failed(error, times))?;
-    answer_of(answer, agent, request.method(), prefix, times)
+    answer_of(answer, agent, request.method(), prefix, times, lane)
 }
 
 fn upstream_head(
@@ -126,6 +131,7 @@ fn answer_of(
     method: &Method,
     prefix: &str,
     times: &ProxyTimes,
+    lane: Lane,
 ) -> Result<Response, ApiError> {
     let (head, body) = answer.into_parts();
     let status = head.status.as_u16();
@@ -142,6 +148,7 @@ fn answer_of(
             let bytes = source.read_whole(times.answer).map_err(|error| broke_off(&error))?;
             Response::bytes(status, content_type, bytes)
         } else {
+            let source = InLane { source, _lane: lane };
             Response::stream(status, content_type, Box::new(source))
         }
     };

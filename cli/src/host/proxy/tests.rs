@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hersh::http::{Gate, GateConfig, Request};
 
-use super::{ProxyTimes, forward};
+use super::{Lanes, ProxyTimes, forward};
 use crate::host::api::ApiError;
 
 const TIMES: ProxyTimes = ProxyTimes {
@@ -25,9 +25,12 @@ fn gate(port: u16, times: ProxyTimes) -> Gate {
         ..GateConfig::default()
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let lanes = Lanes::new(1);
     let handler = move |request: &mut Request<'_>| {
         let target = request.path().to_owned();
-        forward(request, address, &target, "/programs/p/proxy", &times)
+        let id = "ann-build-0123456789ab-00000001".parse().unwrap();
+        let lane = lanes.enter(&id).unwrap();
+        forward(request, address, &target, "/programs/p/proxy", &times, lane)
             .unwrap_or_else(ApiError::into_response)
     };
     Gate::bind(config, handler).unwrap()
