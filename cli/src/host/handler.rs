@@ -16,7 +16,7 @@ use crate::program::{
 /// How long one question to a program that is starting may take.
 const PROBE: Duration = Duration::from_secs(2);
 /// How long to wait between two such questions.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(25);
 /// How often, while a program is starting, the engine is asked whether it still runs.
 const LOOK: Duration = Duration::from_secs(1);
 /// How many of a container's last lines an error carries, and how much of each.

@@ -46,6 +46,9 @@ fn list(parts: &Parts) -> Option<Vec<Listed>> {
     // An engine that did not answer when the host came up has not been asked what it is.
     let listed = parts.facts().and_then(|_| parts.engine.list().map_err(|e| e.to_string()));
     parts.note("engine", listed.as_ref().err().cloned());
+    if listed.is_err() {
+        parts.forget_facts();
+    }
     listed.ok()
 }
 

@@ -90,6 +90,11 @@ impl Parts {
         probed
     }
 
+    /// The engine did not answer: when it does again, it may be another.
+    pub(super) fn forget_facts(&self) {
+        *self.facts.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Remembers what is wrong with a part of the host, or that it is well again.
     pub(super) fn note(&self, part: &'static str, wrong: Option<String>) {
         let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@ mod command;
 mod dev;
 mod help;
 mod host_fake;
+mod host_recovery;
 mod real;
 mod run;
 #[allow(dead_code, reason = "not every module needs all of it")]

@@ -1,4 +1,5 @@
 //! What the tests share.
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,4 +47,24 @@ pub(crate) fn deploy(host: &Host, new: NewProgram) -> ProgramView {
     let view = host.wait(&id, PATIENCE, ended).unwrap();
     assert_eq!(view.state, State::Ready, "{}", view.error_msg);
     view
+}
+
+/// Reads on until the text is as wanted or the reader ends; a pause of it is no error.
+pub(crate) fn read_until(reader: &mut impl Read, wanted: impl Fn(&str) -> bool) -> String {
+    let mut text = String::new();
+    let mut buffer = [0; 4096];
+    while !wanted(&text) {
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => text.push_str(&String::from_utf8_lossy(&buffer[..count])),
+            Err(error) if error.kind() == ErrorKind::TimedOut => {}
+            Err(error) => panic!("{error} after {text:?}"),
+        }
+    }
+    text
+}
+
+/// Reads to the end.
+pub(crate) fn read_all(reader: &mut impl Read) -> String {
+    read_until(reader, |_| false)
 }

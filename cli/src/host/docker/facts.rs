@@ -1,9 +1,14 @@
 //! What the engine is, what it cannot do, and the bridge that programs share.
+use std::time::Duration;
+
 use serde_json::Value;
 
-use super::{Docker, EngineError, EngineFacts, RunError, is_missing};
+use super::{Docker, EngineError, EngineFacts, Keep, RunError, is_missing};
 use crate::host::compose::LABEL_HOST;
+use crate::program::Cancel;
 
+/// How long the last question of a host that is shutting down may take.
+const LEAVE: Duration = Duration::from_secs(5);
 /// The bridge option that keeps containers of one bridge apart.
 const APART: &str = "com.docker.network.bridge.enable_icc";
 
@@ -105,7 +110,8 @@ fn ensure_bridge(docker: &Docker) -> Result<(), String> {
 /// Removes the host's bridge, unless programs are on it.
 pub(super) fn remove_bridge(docker: &Docker) {
     // Whether it went or is still needed, there is nothing to be done about it.
-    drop(docker.ask(&["network", "rm", &Docker::bridge(&docker.host_id)]));
+    let args = ["network", "rm", &Docker::bridge(&docker.host_id)];
+    drop(docker.ask_for(&args, LEAVE, Keep::Last(1 << 10), &Cancel::new()));
 }
 
 fn is_no_network(error: &RunError) -> bool {

@@ -33,6 +33,8 @@ pub struct Docker {
     host_id: String,
     /// Where files that the client leaves behind go.
     scratch: PathBuf,
+    /// The host is shutting down, and waits for no answer.
+    interrupted: Cancel,
 }
 
 impl Docker {
@@ -47,7 +49,12 @@ impl Docker {
             env.push(("DOCKER_CONFIG".to_owned(), folder.to_string_lossy().into_owned()));
         }
         let runner = Runner::new(&config.binary, env);
-        Self { runner, host_id: host_id.to_owned(), scratch: scratch.into() }
+        Self {
+            runner,
+            host_id: host_id.to_owned(),
+            scratch: scratch.into(),
+            interrupted: Cancel::new(),
+        }
     }
 
     /// The name of the bridge that this host's programs are on.
@@ -56,7 +63,7 @@ impl Docker {
     }
 
     fn ask(&self, args: &[&str]) -> Result<Vec<u8>, RunError> {
-        self.ask_for(args, ASK, Keep::All(16 << 20), &Cancel::new())
+        self.ask_for(args, ASK, Keep::All(16 << 20), &self.interrupted)
     }
 
     fn ask_for(
@@ -113,7 +120,7 @@ impl Engine for Docker {
             &["container", "stop", "-t", &seconds, container.as_str()],
             grace + ASK,
             Keep::Last(1 << 10),
-            &Cancel::new(),
+            &self.interrupted,
         );
         match asked {
             Err(error) if is_missing(&error) => return Ok(()),
@@ -144,7 +151,7 @@ impl Engine for Docker {
     fn logs(&self, container: &ContainerId, tail: usize) -> Result<Vec<u8>, EngineError> {
         let args = log_args(container, tail, false);
         let call = Call { keep: Keep::Last(LOG_BYTES), merge: true, ..Call::new(&args) };
-        Ok(self.runner.run(&call, &Cancel::new())?)
+        Ok(self.runner.run(&call, &self.interrupted)?)
     }
 
     fn follow(
@@ -159,6 +166,10 @@ impl Engine for Docker {
 
     fn remove_images(&self, program: &ProgramId) -> Result<(), EngineError> {
         self.remove_images_but(program, None)
+    }
+
+    fn interrupt(&self) {
+        self.interrupted.cancel();
     }
 
     fn close(&self) {

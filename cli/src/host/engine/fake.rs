@@ -1,7 +1,7 @@
 //! An engine in memory, for tests of what stands on engines.
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Cursor, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -34,10 +34,20 @@ struct Inner {
 }
 
 /// An engine in memory. It starts what it is told to at once, unless told to fail, to hold or to
-/// lie. Clones share everything. Usable from any thread.
-#[derive(Clone, Default)]
+/// lie. Clones are one engine, for one host after another. Usable from any thread.
+#[derive(Default)]
 pub struct FakeEngine {
     inner: Arc<Mutex<Inner>>,
+    changed: Arc<Condvar>,
+    /// The host that holds this clone is shutting down.
+    interrupted: Cancel,
+}
+
+impl Clone for FakeEngine {
+    fn clone(&self) -> Self {
+        let (inner, changed) = (Arc::clone(&self.inner), Arc::clone(&self.changed));
+        Self { inner, changed, interrupted: Cancel::new() }
+    }
 }
 
 impl FakeEngine {
@@ -106,7 +116,14 @@ impl FakeEngine {
 
     /// How many containers run.
     pub fn running(&self) -> usize {
-        self.lock().containers.values().filter(|c| c.running).count()
+        self.lock().running()
+    }
+
+    /// Waits until this many containers run, at most this long; tells whether so.
+    pub fn wait_running(&self, count: usize, at_most: Duration) -> bool {
+        let other = |inner: &mut Inner| inner.running() != count;
+        let waited = self.changed.wait_timeout_while(self.lock(), at_most, other);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// How many images there are.
@@ -118,7 +135,7 @@ impl FakeEngine {
         let held = self.lock().held.get(call).cloned();
         if let Some(held) = held {
             while !held.wait(Duration::from_millis(5)) {
-                if cancel.is_some_and(Cancel::is_cancelled) {
+                if self.interrupted.is_cancelled() || cancel.is_some_and(Cancel::is_cancelled) {
                     return Err(EngineError::Cancelled);
                 }
             }
@@ -136,6 +153,10 @@ impl FakeEngine {
 }
 
 impl Inner {
+    fn running(&self) -> usize {
+        self.containers.values().filter(|c| c.running).count()
+    }
+
     fn make(&mut self, spec: &ComposeSpec) -> Option<ContainerId> {
         self.made += 1;
         let id: ContainerId = format!("{:064x}", self.made).parse().ok()?;
@@ -200,6 +221,7 @@ impl Engine for FakeEngine {
     fn stop(&self, container: &ContainerId, _: Duration) -> Result<(), EngineError> {
         self.enter("stop", None)?;
         self.lock().containers.remove(container);
+        self.changed.notify_all();
         Ok(())
     }
 
@@ -238,6 +260,10 @@ impl Engine for FakeEngine {
         self.enter("remove_images", None)?;
         self.lock().images.remove(program);
         Ok(())
+    }
+
+    fn interrupt(&self) {
+        self.interrupted.cancel();
     }
 
     fn close(&self) {}

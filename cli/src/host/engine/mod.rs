@@ -136,6 +136,10 @@ pub trait Engine: Send + Sync + 'static {
     /// Some may still be there.
     fn remove_images(&self, program: &ProgramId) -> Result<(), EngineError>;
 
+    /// The host is shutting down: questions under way are given up, and all later ones but
+    /// [`Engine::close`]. Programs keep running.
+    fn interrupt(&self);
+
     /// The host is done with the engine for now: what programs share and none uses may go.
     fn close(&self);
 

@@ -1,12 +1,10 @@
 //! What goes wrong, and what is said and left then.
-use std::io::Read;
-
 use hersh_cli::host::HostError;
 use hersh_cli::host::engine::Engine;
 use hersh_cli::program::{Attempt, RestartMode, State};
 
 use super::{ask, containers, rig, static_program};
-use crate::support::{PATIENCE, deploy, wait_for};
+use crate::support::{PATIENCE, deploy, read_all, read_until, wait_for};
 
 #[test]
 fn what_a_program_wrote_survives_a_restart_and_its_deletion() {
@@ -50,16 +48,10 @@ fn a_stop_cancels_a_build_that_runs() {
     let id = rig.host().create(static_program("RUN [\"/program\", \"sleep\"]")).unwrap().program_id;
     rig.host().start(&id).unwrap();
     let mut log = rig.host().follow_build_log(&id).unwrap();
-    let mut seen = String::new();
-    while !seen.contains("sleeping") {
-        let mut buffer = [0; 1024];
-        let count = log.read(&mut buffer).unwrap();
-        assert_ne!(count, 0, "the build ended: {seen}");
-        seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
-    }
+    let seen = read_until(&mut log, |text| text.contains("sleeping"));
+    assert!(seen.contains("sleeping"), "the build ended: {seen}");
     assert_eq!(rig.host().stop(&id).unwrap().state, State::Stopped);
-    let mut rest = String::new();
-    log.read_to_string(&mut rest).unwrap();
+    read_all(&mut log);
     // The build is over for the engine, too: a removal behind it in the lane ends.
     rig.host().delete(&id, true).unwrap();
     assert!(matches!(rig.host().wait(&id, PATIENCE, |_| false), Err(HostError::NotFound(_))));
@@ -101,8 +93,7 @@ fn logs_are_followed_to_the_end() {
     let id = &program.program_id;
     let mut log = rig.host().follow_logs(id, 100).unwrap();
     ask(&program, "exit/3");
-    let mut text = String::new();
-    log.read_to_string(&mut text).unwrap();
+    let text = read_all(&mut log);
     assert!(text.starts_with("token") && text.ends_with("leaving with 3\n"), "{text}");
     let failed = wait_for(rig.host(), id, State::Error);
     assert!(failed.error_msg.contains("exited with code 3"), "{}", failed.error_msg);

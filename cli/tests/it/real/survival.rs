@@ -8,7 +8,7 @@ use hersh_cli::host::{Host, ListFilter, ProgramView};
 use hersh_cli::program::{Attempt, ProgramId, State};
 
 use super::{ask, containers, engine, real_config, rig, rig_on, static_program};
-use crate::support::{PATIENCE, deploy, wait_for};
+use crate::support::{PATIENCE, deploy, read_until, wait_for};
 
 const FOLDER: &str = "HERSH_TEST_DATA";
 const MOMENT: &str = "HERSH_TEST_MOMENT";
@@ -25,7 +25,7 @@ fn host_to_be_killed() {
         let id = host.create(static_program("RUN [\"/program\", \"sleep\"]")).unwrap().program_id;
         host.start(&id).unwrap();
         let mut log = host.follow_build_log(&id).unwrap();
-        std::io::Read::read_exact(&mut log, &mut [0; 1]).unwrap();
+        read_until(&mut log, |text| !text.is_empty());
     }
     // Past the test's captured output; whoever kills this process waits for it.
     std::io::Write::write_all(&mut std::io::stderr(), b"now\n").unwrap();
