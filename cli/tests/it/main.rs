@@ -6,6 +6,7 @@
 
 mod command;
 mod dev;
+mod docker_lies;
 mod help;
 mod host_fake;
 mod host_recovery;
