@@ -3,6 +3,7 @@
 
 mod building;
 mod contract;
+mod doctor;
 mod host_killed;
 mod misbehaving;
 mod sources;
