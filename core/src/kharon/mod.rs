@@ -33,6 +33,8 @@ pub use router::{Handled, HandlerError, Router};
 pub use rules::{Backoff, Limit};
 pub use schedule::{CatchUp, MIN_PERIOD, Repeat, Schedule};
 pub use settings::{Settings, SettingsError};
+#[cfg(feature = "kharon-sqlite")]
+pub use store::{Durability, SqliteOptions, SqliteStore};
 pub use store::{MemoryStore, Store};
 pub use ticket::{ClaimToken, DEFAULT_NICE, Lease, NewTicket, Status, Ticket, When};
 pub use time::{Clock, SystemClock, Timestamp, VirtualClock};

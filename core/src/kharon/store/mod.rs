@@ -9,12 +9,16 @@ mod memory;
 mod ops;
 #[cfg(feature = "kharon-postgres")]
 pub mod postgres;
+#[cfg(feature = "kharon-sqlite")]
+mod sqlite;
 
 pub use memory::MemoryStore;
 pub use ops::{
     Added, Addition, Change, Cursor, Expired, Filter, IfExists, Listing, Page, Poll, Polled,
     StoreStats, Update,
 };
+#[cfg(feature = "kharon-sqlite")]
+pub use sqlite::{Durability, SqliteOptions, SqliteStore};
 
 use std::sync::Arc;
 

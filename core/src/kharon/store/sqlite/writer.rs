@@ -1,0 +1,174 @@
+//! Group commit: callers that come while another one writes are served together, in one
+//! transaction, and wait for the disk once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use super::lanes::Lanes;
+use super::tokens::Tokens;
+use super::tx::Tx;
+use super::{Durability, lock};
+use crate::kharon::bell::Bells;
+use crate::kharon::error::{StoreError, StoreFault};
+use crate::kharon::time::Clock;
+
+/// The most callers that are served together.
+const MOST: usize = 64;
+
+/// Something to be done in a transaction.
+trait Job: Send {
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError>;
+    /// Tells the caller, after the transaction.
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
+    /// Whether the caller must not be answered before the disk has it.
+    fn is_durable(&self) -> bool;
+}
+
+type Slot<T> = Arc<Mutex<Option<Result<T, StoreError>>>>;
+
+struct Task<T, F> {
+    work: Option<F>,
+    result: Option<T>,
+    slot: Slot<T>,
+    durable: bool,
+}
+
+impl<T, F> Job for Task<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        if let Some(work) = self.work.take() {
+            self.result = Some(work(tx)?);
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let Self { result, slot, .. } = *self;
+        let answer = outcome.and_then(|()| result.ok_or_else(unserved));
+        *lock(&slot) = Some(answer);
+    }
+
+    fn is_durable(&self) -> bool {
+        self.durable
+    }
+}
+
+fn unserved() -> StoreError {
+    StoreError::new(StoreFault::Broken, "the store did not come to serve this call")
+}
+
+/// The connection that writes, and who waits for it.
+pub(super) struct Writer {
+    queue: Mutex<Vec<Box<dyn Job>>>,
+    desk: Mutex<Desk>,
+    full: bool,
+}
+
+struct Desk {
+    connection: Connection,
+    lanes: Lanes,
+    tokens: Tokens,
+    /// Whether commits wait for the disk at present.
+    waits: bool,
+}
+
+impl Writer {
+    pub(super) fn new(connection: Connection, durability: Durability) -> Self {
+        let full = durability == Durability::Full;
+        let desk =
+            Desk { connection, lanes: Lanes::default(), tokens: Tokens::default(), waits: full };
+        Self { queue: Mutex::default(), desk: Mutex::new(desk), full }
+    }
+
+    /// Does something in a transaction, together with what others want done.
+    pub(super) fn write<T: Send + 'static>(
+        &self,
+        clock: &dyn Clock,
+        bells: &Bells,
+        durable: bool,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let slot: Slot<T> = Arc::default();
+        let durable = durable && self.full;
+        let task = Task { work: Some(work), result: None, slot: Arc::clone(&slot), durable };
+        lock(&self.queue).push(Box::new(task));
+        // Whoever gets the desk serves all who wait, so most find themselves served.
+        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(answer) = lock(&slot).take() {
+                return answer;
+            }
+            let mut queue = lock(&self.queue);
+            let most = queue.len().min(MOST);
+            let mut jobs: Vec<_> = queue.drain(..most).collect();
+            drop(queue);
+            if jobs.is_empty() {
+                // Whoever took this call along did not live to answer it.
+                return Err(unserved());
+            }
+            let outcome = desk.serve(&mut jobs, clock);
+            if let Ok(news @ 1..) = outcome {
+                bells.ring(news);
+            }
+            let outcome = outcome.map(drop);
+            for job in jobs {
+                job.finish(outcome.clone());
+            }
+        }
+    }
+}
+
+impl Desk {
+    /// Runs jobs in one transaction. How many tickets became ready.
+    fn serve(&mut self, jobs: &mut [Box<dyn Job>], clock: &dyn Clock) -> Result<usize, StoreError> {
+        if !self.connection.is_autocommit() {
+            // Somebody panicked in the middle of a transaction.
+            self.undo();
+        }
+        let waits = jobs.iter().any(|job| job.is_durable());
+        self.wait_for_disk(waits)?;
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let served = self.run(jobs, clock);
+        if served.is_err() {
+            self.undo();
+        }
+        served
+    }
+
+    /// Undoes a transaction, and forgets what was learnt in it.
+    fn undo(&mut self) {
+        if !self.connection.is_autocommit() {
+            // Where this fails, the next transaction cannot begin, and says so.
+            _ = self.connection.execute_batch("ROLLBACK");
+        }
+        self.lanes.clear();
+        self.tokens.clear();
+    }
+
+    fn run(&mut self, jobs: &mut [Box<dyn Job>], clock: &dyn Clock) -> Result<usize, StoreError> {
+        let Self { connection, lanes, tokens, .. } = self;
+        // Read with the file locked, so that times of different processes are in order.
+        let mut tx = Tx { connection, lanes, tokens, now: clock.now(), news: 0 };
+        for job in jobs {
+            job.run(&mut tx)?;
+        }
+        let news = tx.news;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(news)
+    }
+
+    /// A claim that a loss of power takes back harms nobody, since it also ends who made it: only
+    /// other changes wait for the disk.
+    fn wait_for_disk(&mut self, waits: bool) -> Result<(), StoreError> {
+        if waits != self.waits {
+            let level = if waits { "PRAGMA synchronous = 2" } else { "PRAGMA synchronous = 1" };
+            self.connection.execute_batch(level)?;
+            self.waits = waits;
+        }
+        Ok(())
+    }
+}
