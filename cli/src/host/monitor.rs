@@ -1,7 +1,7 @@
 //! Looks now and then whether what should run does, and nothing else.
 //!
-//! One question to the engine for all programs (`docker container ls`), and only while one of them
-//! has a container: a stream of the engine's events would be quicker, but it breaks without a word,
+//! One question to the engine for all programs (`docker container ls`), and, but for
+//! one look in a while, only while one of them has a container: a stream of the engine's events would be quicker, but it breaks without a word,
 //! forgets what happened meanwhile, and so needs this question beside it all the same.
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -11,12 +11,18 @@ use super::parts::Parts;
 use super::plan::{Action, plan};
 use crate::program::{ContainerId, Event, ProgramId, ProgramState, State, Supervisor};
 
+/// Every so many looks, one is taken although no program has a container that is known: for those
+/// that nobody knows of.
+const THOROUGH: u32 = 15;
+
 /// Runs until the host closes.
 pub(super) fn watch(parts: &Parts, supervisor: &Weak<Supervisor>, mut taken_up: bool) {
+    let mut looks: u32 = 0;
     while !parts.closing.wait(parts.config.check_every) {
         let Some(supervisor) = supervisor.upgrade() else { return };
+        looks = looks.wrapping_add(1);
         if taken_up {
-            check(parts, &supervisor);
+            check(parts, &supervisor, looks.is_multiple_of(THOROUGH));
         } else {
             taken_up = take_up(parts, &supervisor);
         }
@@ -33,13 +39,15 @@ pub(super) fn take_up(parts: &Parts, supervisor: &Arc<Supervisor>) -> bool {
             Action::TakeUp { program, found } => {
                 drop(supervisor.send(&program, Event::HostStarted { found }));
             }
-            Action::RemoveOrphan { container } => {
-                let removed = parts.engine.stop(&container, parts.config.stop_grace);
-                parts.note("orphans", removed.err().map(|error| error.to_string()));
-            }
+            Action::RemoveOrphan { container } => remove_orphan(parts, &container),
         }
     }
     true
+}
+
+fn remove_orphan(parts: &Parts, container: &ContainerId) {
+    let removed = parts.engine.stop(container, parts.config.stop_grace);
+    parts.note("orphans", removed.err().map(|error| error.to_string()));
 }
 
 fn list(parts: &Parts) -> Option<Vec<Listed>> {
@@ -52,16 +60,21 @@ fn list(parts: &Parts) -> Option<Vec<Listed>> {
     listed.ok()
 }
 
-fn check(parts: &Parts, supervisor: &Supervisor) {
+fn check(parts: &Parts, supervisor: &Supervisor, thorough: bool) {
     let before = supervisor.states();
-    if before.iter().all(|state| state.containers().next().is_none()) {
+    let idle = before.iter().all(|state| state.containers().next().is_none());
+    if idle && !thorough {
         return;
     }
     let Some(listed) = list(parts) else { return };
     let mut by_program: HashMap<&ProgramId, Vec<&Listed>> = HashMap::new();
     for one in &listed {
-        if let Some(id) = &one.program_id {
-            by_program.entry(id).or_default().push(one);
+        match &one.program_id {
+            // Asked now, and not of `before`: it may have been registered since.
+            Some(id) if supervisor.state(id).is_some() => {
+                by_program.entry(id).or_default().push(one);
+            }
+            _ => remove_orphan(parts, &one.container_id),
         }
     }
     for state in &before {

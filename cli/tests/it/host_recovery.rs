@@ -150,6 +150,19 @@ fn strangers_with_the_hosts_label_go() {
 }
 
 #[test]
+fn strangers_are_found_while_nothing_runs() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    let known = host.create(new_program()).unwrap();
+    let mut nobody = known.clone();
+    nobody.program_id = "bob-build-0123456789ab-00000001".parse().unwrap();
+    plant(dir.path(), &engine, &known, 1);
+    plant(dir.path(), &engine, &nobody, 1);
+    assert!(engine.wait_running(0, PATIENCE), "{:?}", ids(&engine));
+    assert_eq!(host.get(&known.program_id).unwrap().state, State::Created);
+}
+
+#[test]
 fn a_removal_that_failed_is_done_when_it_is_asked_for_again() {
     let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
     let host = open(dir.path(), &engine);

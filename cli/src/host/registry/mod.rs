@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::HostError;
 use super::storage::Meta;
@@ -240,16 +240,6 @@ impl Registry {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = statement.query_map(params![id.as_str(), after, limit], event_view);
         rows.map_err(words)?.map(|row| row.map_err(words)).collect()
-    }
-
-    /// The last event's number of all programs; 0 before the first.
-    ///
-    /// # Errors
-    /// [`HostError::Registry`].
-    pub fn last_event(&self) -> Result<i64, HostError> {
-        let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'events'";
-        let seq = self.lock().query_row(sql, [], |row| row.get(0)).optional().map_err(words)?;
-        Ok(seq.unwrap_or(0))
     }
 }
 

@@ -87,6 +87,19 @@ fn an_end_is_noticed_and_made_good_where_the_owner_asked_for_it() {
 }
 
 #[test]
+fn a_program_gets_no_more_memory_than_it_may() {
+    let Some(rig) = rig(19_260..=19_269) else { return };
+    let mut new = static_program("");
+    new.limits.memory_bytes = Some(64 << 20);
+    let program = deploy(rig.host(), new);
+    // Nobody answers any more.
+    assert_eq!(ask(&program, "hog"), "");
+    let failed = wait_for(rig.host(), &program.program_id, State::Error);
+    assert!(failed.exit.unwrap().out_of_memory, "{}", failed.error_msg);
+    assert!(failed.error_msg.contains("for want of memory"), "{}", failed.error_msg);
+}
+
+#[test]
 fn logs_are_followed_to_the_end() {
     let Some(rig) = rig(19_250..=19_259) else { return };
     let program = deploy(rig.host(), static_program(""));

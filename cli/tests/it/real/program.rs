@@ -60,6 +60,13 @@ fn answer(path: &str) -> String {
             }
         }
         "own" => std::fs::read_to_string("/etc/hosts").unwrap_or_default(),
+        "hog" => {
+            let mut kept = Vec::new();
+            for _ in 0..4096 {
+                kept.push(vec![1_u8; 1 << 20]);
+            }
+            format!("{} MiB", kept.len())
+        }
         "exit" => {
             println!("leaving with {rest}");
             std::process::exit(rest.parse().unwrap())
