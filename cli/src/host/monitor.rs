@@ -5,6 +5,7 @@
 //! forgets what happened meanwhile, and so needs this question beside it all the same.
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::engine::Listed;
 use super::parts::Parts;
@@ -46,7 +47,8 @@ pub(super) fn take_up(parts: &Parts, supervisor: &Arc<Supervisor>) -> bool {
 }
 
 fn remove_orphan(parts: &Parts, container: &ContainerId) {
-    let removed = parts.engine.stop(container, parts.config.stop_grace);
+    // Its program is gone, and nobody waits for what it may still want to do.
+    let removed = parts.engine.stop(container, Duration::ZERO);
     parts.note("orphans", removed.err().map(|error| error.to_string()));
 }
 

@@ -26,6 +26,14 @@ pub(super) fn text(configured: &[IpAddr]) -> String {
     text
 }
 
+/// What is wrong when the file names no server.
+pub(super) fn lack(text: &str) -> Option<String> {
+    let none = !text.lines().any(|line| line.starts_with("nameserver"));
+    none.then(|| {
+        "this machine names none that programs could reach: they will resolve no names".to_owned()
+    })
+}
+
 /// The servers of a file that can be reached from elsewhere than the machine itself.
 fn reachable(file: &str) -> Vec<IpAddr> {
     let servers = file.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
@@ -49,5 +57,7 @@ mod tests {
         let text = text(&servers);
         assert!(text.contains("nameserver 10.0.0.1\nnameserver 10.0.0.2\nnameserver 10.0.0.3\n"));
         assert!(!text.contains("10.0.0.4"));
+        assert_eq!(lack(&text), None);
+        assert!(lack("# nameserver\n").is_some());
     }
 }

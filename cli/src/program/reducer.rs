@@ -321,7 +321,19 @@ impl Step {
             State::Ready if current.is_some() || self.p.container_id.is_none() => {
                 self.clear_then_settle();
             }
-            State::Ready => return self.check(&[]),
+            State::Ready => {
+                let runs = |one: &FoundContainer| {
+                    one.running && self.p.container_id.as_ref() == Some(&one.container_id)
+                };
+                if found.iter().any(runs) {
+                    // Adopted as it is.
+                    for stray in self.p.strays.clone() {
+                        self.stop(&stray);
+                    }
+                } else {
+                    return self.check(&[]);
+                }
+            }
             State::Stopping => self.clear_then_settle(),
         }
         self.reschedule();

@@ -1,5 +1,10 @@
 //! The contract that every container keeps: how it is written down, what breaks it, how it is
 //! handed to the engine, and whether the engine kept it.
+//!
+//! What the contract cannot close, said here so that nobody trusts it: under gVisor a program that is
+//! root in its container can write to `/dev`, which is in memory, counts against its memory limit and
+//! goes with the container; and the process limit holds for the processes of this machine, of which
+//! gVisor needs few however many threads its program has: those are bounded by memory.
 mod args;
 mod check;
 mod validate;

@@ -17,7 +17,7 @@ use super::parts::{Entry, Parts, storage_error, view};
 use super::registry::Registry;
 use super::storage::Storage;
 use super::view::{EngineReport, ProgramView, Timestamp};
-use super::{HostError, monitor};
+use super::{HostError, monitor, resolv};
 use crate::program::{
     Answer, Event, ProgramId, ProgramState, Supervisor, SupervisorConfig, SupervisorError,
 };
@@ -109,6 +109,7 @@ impl Host {
             supervisor.add(state).map_err(|error| HostError::Registry(error.to_string()))?;
         }
         let supervisor = Arc::new(supervisor);
+        parts.note("name servers", resolv::lack(&resolv::text(&parts.config.dns)));
         let taken_up = monitor::take_up(&parts, &supervisor);
         let thread = {
             let (parts, supervisor) = (Arc::clone(&parts), Arc::downgrade(&supervisor));

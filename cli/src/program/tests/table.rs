@@ -38,7 +38,7 @@ Removed/bad        | -           | -                | -                | -      
 Check              | =           | =                | =                | =+F           | =             | =                | =              | =             | =           | =           | =          | =           | =
 Check/new          | =+X         | =                | =                | =+FX          | =+X           | =+X              | =+X            | =+X           | =+X         | =+X         | =+X        | =+X         | =+X
 Host/none          | =           | =+EB             | =+S              | Building+EB   | Building+EB   | Stopped          | Building+EB    | =+R           | =           | =           | =          | =+W         | =
-Host/runs          | =+X         | =+XEB            | =+S              | =+F           | =+F           | =+X              | =+X            | =+X           | =+X         | =+X         | =+X        | =+XW        | =+X
+Host/runs          | =+X         | =+XEB            | =+S              | =             | =             | =+X              | =+X            | =+X           | =+X         | =+X         | =+X        | =+XW        | =+X
 Host/ended         | =+X         | =+XEB            | =+XS             | =+F           | Stopping+X    | =+X              | =+X            | =+X           | =+X         | =+X         | =+X        | =+XW        | =+X
 Host/other         | =+X         | =+XEB            | =+XS             | Stopping+X    | Stopping+X    | =+X              | =+X            | =+X           | =+X         | =+X         | =+X        | =+XW        | =+X
 ";
