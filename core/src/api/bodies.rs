@@ -247,7 +247,24 @@ pub(super) fn health(call: &mut Call<'_, '_>) -> Response {
     let state = call.watcher.state();
     let failed = matches!(state, State::Killed | State::Crashed);
     let (status, word) = if failed { (503, "failed") } else { (200, "ok") };
-    Response::json(status, &json!({ "status": word, "state": state.as_str() }))
+    condition(status, word, state)
+}
+
+/// `GET /readyz`: 200 while messages are served; 503 before the first execution has succeeded, while
+/// a crash is recovered from, and without a session.
+pub(super) fn readiness(call: &mut Call<'_, '_>) -> Response {
+    match call.watcher.state() {
+        state @ (State::Ready | State::Running) => condition(200, "ready", state),
+        state => condition(503, "not ready", state),
+    }
+}
+
+fn condition(status: u16, word: &str, state: State) -> Response {
+    let mut body = json!({ "status": word, "state": state.as_str() });
+    if status != 200 {
+        body["error"] = Json::from(format!("the watcher is {state}"));
+    }
+    Response::json(status, &body).header("Cache-Control", "no-store")
 }
 
 #[cfg(test)]

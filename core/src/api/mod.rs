@@ -9,6 +9,7 @@ mod bodies;
 mod config;
 mod error;
 mod format;
+mod metrics;
 mod routes;
 mod secrets;
 mod server;

@@ -2,14 +2,15 @@
 
 use serde::Serialize;
 
-use super::{bodies, steer};
-use crate::http::{Handler, Method, Request, Response};
+use super::{bodies, metrics, steer};
+use crate::http::{BearerToken, Handler, Method, Request, Response};
 use crate::{Watcher, WeakWatcher};
 
 /// The handler of all requests to one watcher.
 pub(super) struct Api {
     watcher: WeakWatcher,
     show_secrets: bool,
+    token: Option<BearerToken>,
 }
 
 /// One request and the watcher it is about.
@@ -26,6 +27,8 @@ type Answer = fn(&mut Call<'_, '_>) -> Response;
 struct Route {
     path: &'static str,
     does: Does,
+    /// Whether it is answered without the token too.
+    open: bool,
 }
 
 enum Does {
@@ -36,11 +39,16 @@ enum Does {
 }
 
 const fn show(path: &'static str, answer: Answer) -> Route {
-    Route { path, does: Does::Show(answer) }
+    Route { path, does: Does::Show(answer), open: false }
+}
+
+/// For those who only ask whether it lives.
+const fn probe(path: &'static str, answer: Answer) -> Route {
+    Route { open: true, ..show(path, answer) }
 }
 
 const fn steer(path: &'static str, answer: Answer) -> Route {
-    Route { path, does: Does::Steer(answer) }
+    Route { path, does: Does::Steer(answer), open: false }
 }
 
 /// The whole WatcherAPI.
@@ -55,12 +63,18 @@ const ROUTES: &[Route] = &[
     show("/watcher/logs", bodies::logs),
     steer("/watcher/message", steer::message),
     steer("/watcher/stop", steer::stop),
-    show("/healthz", bodies::health),
+    probe("/healthz", bodies::health),
+    probe("/readyz", bodies::readiness),
+    show("/metrics", metrics::metrics),
 ];
 
 impl Api {
-    pub(super) fn new(watcher: WeakWatcher, show_secrets: bool) -> Self {
-        Self { watcher, show_secrets }
+    pub(super) fn new(
+        watcher: WeakWatcher,
+        show_secrets: bool,
+        token: Option<BearerToken>,
+    ) -> Self {
+        Self { watcher, show_secrets, token }
     }
 }
 
@@ -69,6 +83,10 @@ impl Handler for Api {
         let Some(route) = ROUTES.iter().find(|route| route.path == request.path()) else {
             return Response::error(404, "there is no such route");
         };
+        if !route.open && self.token.as_ref().is_some_and(|token| !token.accepts(request)) {
+            return Response::error(401, "the bearer token is missing or wrong")
+                .header("WWW-Authenticate", "Bearer");
+        }
         let Some(watcher) = self.watcher.upgrade() else {
             return Response::error(503, "the watcher is gone");
         };

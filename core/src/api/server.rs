@@ -52,10 +52,21 @@ impl Watcher {
         if let Some(gate) = &*gate {
             return Err(ApiError::Started { address: gate.local_addr() });
         }
-        let ApiConfig { address, allowed_hosts, show_secrets } = config;
+        let ApiConfig { address, allowed_hosts, show_secrets, token } = config;
         let limits = GateConfig { address, allowed_hosts, ..GateConfig::default() };
-        let opened = Gate::bind(limits, Api::new(self.downgrade(), show_secrets))?;
+        let opened = Gate::bind(limits, Api::new(self.downgrade(), show_secrets, token))?;
         Ok(gate.insert(opened).local_addr())
+    }
+
+    /// Serves the WatcherAPI if the configuration says so and it is not served yet; whether that
+    /// was done.
+    pub(crate) fn open_configured_api(&self) -> Result<bool, ApiError> {
+        let Some(config) = &self.config().api else { return Ok(false) };
+        match self.start_api_server_with(config.clone()) {
+            Ok(_) => Ok(true),
+            Err(ApiError::Started { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Where the WatcherAPI is served; `None` if it is not.

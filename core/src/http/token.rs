@@ -29,9 +29,13 @@ impl BearerToken {
     /// Whether `candidate` is the token, in a time that depends on the length of the candidate
     /// alone.
     pub fn matches(&self, candidate: &str) -> bool {
+        self.matches_bytes(candidate.as_bytes())
+    }
+
+    fn matches_bytes(&self, candidate: &[u8]) -> bool {
         let mut difference = usize::from(self.0.len() != candidate.len());
         let mut expected = self.0.iter().cycle();
-        for byte in candidate.bytes() {
+        for byte in candidate {
             let expected = expected.next().copied().unwrap_or_default();
             difference |= black_box(usize::from(byte ^ expected));
         }
@@ -49,6 +53,14 @@ impl BearerToken {
         }
     }
 }
+
+impl PartialEq for BearerToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches_bytes(&other.0)
+    }
+}
+
+impl Eq for BearerToken {}
 
 impl fmt::Debug for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

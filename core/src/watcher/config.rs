@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "api")]
+use crate::api::ApiConfig;
 use crate::brain::{Policy, RecoveryPolicy};
 #[cfg(feature = "journal")]
 use crate::journal::Journal;
@@ -38,6 +40,10 @@ pub struct Config {
     /// Where every input is recorded, so that it can be replayed. Default nowhere.
     #[cfg(feature = "journal")]
     pub journal: Option<Journal>,
+    /// How the WatcherAPI is served from the first start on. Default not at all, for a process may
+    /// have many watchers.
+    #[cfg(feature = "api")]
+    pub api: Option<ApiConfig>,
 }
 
 impl Default for Config {
@@ -54,6 +60,8 @@ impl Default for Config {
             persist: None,
             #[cfg(feature = "journal")]
             journal: None,
+            #[cfg(feature = "api")]
+            api: None,
         }
     }
 }

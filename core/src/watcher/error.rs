@@ -5,6 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use super::report::StopReport;
+#[cfg(feature = "api")]
+use crate::api::ApiError;
 use crate::brain::State;
 #[cfg(feature = "journal")]
 use crate::journal::JournalError;
@@ -82,6 +84,9 @@ pub enum StartError {
     /// The journal could not be begun.
     #[cfg(feature = "journal")]
     Journal(JournalError),
+    /// The WatcherAPI could not be served: a port that is taken, for one.
+    #[cfg(feature = "api")]
+    Api(ApiError),
     /// The handlers for SIGINT and SIGTERM could not be installed.
     OsSignals(io::Error),
 }
@@ -100,6 +105,8 @@ impl fmt::Display for StartError {
             Self::Persist(error) => error.fmt(f),
             #[cfg(feature = "journal")]
             Self::Journal(error) => error.fmt(f),
+            #[cfg(feature = "api")]
+            Self::Api(error) => error.fmt(f),
             Self::OsSignals(error) => {
                 write!(f, "SIGINT and SIGTERM could not be caught: {error}")
             }
@@ -115,6 +122,8 @@ impl std::error::Error for StartError {
             Self::Persist(error) => Some(error),
             #[cfg(feature = "journal")]
             Self::Journal(error) => Some(error),
+            #[cfg(feature = "api")]
+            Self::Api(error) => Some(error),
             _ => None,
         }
     }

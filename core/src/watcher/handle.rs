@@ -158,7 +158,8 @@ impl Watcher {
     }
 
     /// Begins a session: memos, context values, watches and counters are new, and the managed
-    /// function runs once. Returns without waiting for it.
+    /// function runs once. Returns without waiting for it. The WatcherAPI is served from now on, if
+    /// the configuration says so and it is not served yet.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -172,6 +173,17 @@ impl Watcher {
             return Err(StartError::ParentCancelled);
         }
         let lifetime = parent.and_then(CancelToken::remaining);
+        #[cfg(feature = "api")]
+        let opened = self.open_configured_api().map_err(StartError::Api)?;
+        let begun = self.begin(lifetime);
+        #[cfg(feature = "api")]
+        if begun.is_err() && opened {
+            self.stop_api_server();
+        }
+        begun
+    }
+
+    fn begin(&self, lifetime: Option<Duration>) -> Result<(), StartError> {
         let kept = self.kept()?;
         #[cfg(feature = "journal")]
         self.cell().begin_journal().map_err(StartError::Journal)?;
@@ -181,7 +193,7 @@ impl Watcher {
             self.kill();
             return Err(StartError::Thread(error));
         }
-        if let Some(parent) = parent {
+        if let Some(parent) = &self.owner.parent {
             parent.adopt(self.cell());
         }
         Ok(())

@@ -18,11 +18,12 @@ use std::env;
 use std::error::Error;
 use std::fs;
 use std::io::{self, Write as _};
+use std::net::AddrParseError;
 use std::process::ExitCode;
 
 use count::Store;
 use counter::Counter;
-use hersh::State;
+use hersh::{ApiConfig, Config, State};
 use load::Meter;
 
 fn main() -> ExitCode {
@@ -45,12 +46,12 @@ fn run() -> Result<(), Box<dyn Error>> {
 
     let mut meter = Meter::default();
     let mut counter = Counter::start(Store::open(folder)?, move || meter.read(), io::stdout())?;
-    let watcher = hersh::Watcher::builder().name("counter").build()?;
+    let config = Config { api: Some(api()?), ..Config::default() };
+    let watcher = hersh::Watcher::builder().name("counter").config(config).build()?;
     watcher.manage("count", move |message, context| {
         context.set_value("kernel", kernel.clone());
         counter.execute(message, context)
     })?;
-    watcher.start_api_server(address())?;
     let end = watcher.run()?;
     if end.state != State::Stopped {
         return Err(format!("ended as {:?}", end.state).into());
@@ -59,8 +60,9 @@ fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where the WatcherAPI is to listen. Only a container has walls enough to listen on every address.
-fn address() -> String {
-    let default = if env::var_os("HERSH_PROGRAM_ID").is_some() { "0.0.0.0" } else { "127.0.0.1" };
-    env::var("HERSH_API_ADDR").unwrap_or_else(|_| format!("{default}:8080"))
+/// Where the WatcherAPI is to listen: the usual place, unless its surroundings name another.
+fn api() -> Result<ApiConfig, AddrParseError> {
+    let usual = ApiConfig::default();
+    let address = env::var("HERSH_API_ADDR").map_or(Ok(usual.address), |named| named.parse())?;
+    Ok(ApiConfig { address, ..usual })
 }

@@ -232,8 +232,40 @@ fn health() {
     let mut client = Client::connect(address);
     let answer = client.get("/healthz");
     assert_eq!((answer.status, answer.json()["status"].as_str()), (200, Some("ok")));
+    let answer = client.get("/readyz");
+    assert_eq!(
+        (answer.status, answer.json()),
+        (200, json!({ "status": "ready", "state": "Ready" }))
+    );
     watcher.kill();
-    assert_eq!(client.get("/healthz").status, 503);
+    let answer = client.get("/healthz");
+    let failed = json!({ "status": "failed", "state": "Killed", "error": "the watcher is Killed" });
+    assert_eq!((answer.status, answer.json()), (503, failed));
+    let answer = client.get("/readyz");
+    assert_eq!((answer.status, answer.json()["status"].as_str()), (503, Some("not ready")));
+}
+
+#[test]
+fn ready_is_who_serves_messages() {
+    let sim = Simulation::new(1);
+    let watcher = sim.builder().build().unwrap();
+    let address = watcher.start_api_server("127.0.0.1:0").unwrap();
+    let mut client = Client::connect(address);
+    let mut ready = |expected: u16| assert_eq!(client.get("/readyz").status, expected);
+    let managed = |message: Option<&hersh::Message>, _: &hersh::Context| match message {
+        Some(_) => Err(ManagedError::crash("as told")),
+        None => Ok(()),
+    };
+    watcher.manage("crash", managed).unwrap();
+    ready(503);
+    watcher.start().unwrap();
+    ready(503);
+    sim.run_until_idle();
+    ready(200);
+    watcher.send_message("now").unwrap();
+    sim.run_until_idle();
+    assert_eq!(watcher.state(), hersh::State::WaitRecover);
+    ready(503);
 }
 
 #[test]

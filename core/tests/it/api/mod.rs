@@ -3,4 +3,6 @@
 #[cfg(feature = "sim")]
 mod bodies;
 mod errors;
+mod guarding;
 mod living;
+mod metrics;
