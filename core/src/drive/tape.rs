@@ -79,6 +79,9 @@ impl Cell {
     /// Writes what has been recorded. When that fails, recording ends: the watcher goes on, and its
     /// log says so.
     pub(super) fn write_tape(&self) {
+        if self.config.journal.is_none() {
+            return;
+        }
         let mut recorder = lock(&self.recorder);
         let Some(writer) = recorder.as_mut() else { return };
         let lines = std::mem::take(&mut self.lock().tape.lines);
