@@ -22,7 +22,7 @@ phases := fmt lint docs licences unused scripts test-rust test-features \
 	$(if $(wildcard ffi/test),test-ffi) $(if $(wildcard python/test),test-python) \
 	$(if $(wildcard tests/tests),test-real) $(if $(wildcard tests/demo),test-demo)
 
-.PHONY: help test demo tools packages $(phases) counter header bench clean
+.PHONY: help test demo tools packages $(phases) counter header bench soak clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -60,7 +60,7 @@ test-rust: ## Unit, integration and documentation tests of the Rust parts
 
 test-features: ## The core without its optional parts, and each alone
 	cargo test -p hersh --no-default-features --lib
-	for feature in api kharon kharon-postgres signals sim; do cargo check -p hersh --no-default-features --features $$feature; done
+	for feature in api kharon kharon-postgres kharon-sqlite signals sim; do cargo check -p hersh --no-default-features --features $$feature; done
 
 test-ffi: ## The header, and C programs that use it
 	ffi/test
@@ -96,6 +96,10 @@ $(tools)/venv/bin/shellcheck: | $(tools)/venv/bin/python
 
 bench: ## What things cost, as ratios to the bare thing beside them; no part of the tests
 	tests/postgres try cargo bench --workspace --all-features --exclude hersh-python --bench '*'
+
+soak: ## What the tests do a little of, at full size: takes long
+	HERSH_SOAK_TICKETS=100000 HERSH_SOAK_KILLS=1000 tests/postgres try \
+		cargo test --release -p hersh --all-features --test it killing:: -- --nocapture --test-threads 1
 
 clean: ## Remove what was built here
 	rm -rf target $(tools)

@@ -10,6 +10,8 @@ mod gate;
 mod journal;
 #[cfg(feature = "kharon")]
 mod kharon;
+#[cfg(all(unix, any(feature = "kharon-postgres", feature = "kharon-sqlite")))]
+mod killing;
 #[cfg(feature = "sim")]
 mod lifecycle;
 #[cfg(all(feature = "persist", feature = "sim"))]

@@ -4,3 +4,5 @@ mod conformance;
 mod migration;
 mod server;
 mod trouble;
+
+pub(crate) use server::Schema;

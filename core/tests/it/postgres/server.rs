@@ -25,13 +25,13 @@ pub(super) fn skip(why: &str) {
 }
 
 /// A schema that nobody else uses, gone with this.
-pub(super) struct Schema {
-    pub(super) address: String,
-    pub(super) name: String,
+pub(crate) struct Schema {
+    pub(crate) address: String,
+    pub(crate) name: String,
 }
 
 impl Schema {
-    pub(super) fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         Some(Self { address: address()?, name: format!("t{}_{next}", process::id()) })
@@ -41,7 +41,7 @@ impl Schema {
         PostgresOptions::new().schema(&self.name).listen(false)
     }
 
-    pub(super) fn open(&self) -> Arc<PostgresStore> {
+    pub(crate) fn open(&self) -> Arc<PostgresStore> {
         Arc::new(self.options().connect(&self.address).unwrap())
     }
 
