@@ -135,9 +135,12 @@ fn answer_of(
 ) -> Result<Response, ApiError> {
     let (head, body) = answer.into_parts();
     let status = head.status.as_u16();
+    if status < 200 {
+        return Err(ApiError::new(502, "the program wants to speak another protocol"));
+    }
     let bodiless = *method == Method::Head || matches!(status, 204 | 304);
     let whole = body.content_length().is_some_and(|length| length <= WHOLE_BODY_BYTES);
-    let content_type = text_of(&head.headers, "content-type").unwrap_or_default();
+    let content_type = text_of(&head.headers, "content-type").unwrap_or("application/octet-stream");
     let response = if bodiless {
         Response::new(status)
     } else {

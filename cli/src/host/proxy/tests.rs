@@ -237,8 +237,10 @@ fn an_answer_that_breaks_off_or_dribbles_is_no_answer() {
     assert!(head.starts_with("http/1.1 504"), "{head}");
     thread.join().unwrap();
 
-    let (port, thread) = program(|_, stream| stream.write_all(b"\x7fELF\r\n\r\n").unwrap());
-    let (head, _) = answer(&gate(port, TIMES), &format!("{GET}\r\n"));
-    assert!(head.starts_with("http/1.1 502"), "{head}");
-    thread.join().unwrap();
+    for nonsense in ["\x7fELF\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"] {
+        let (port, thread) = program(|_, stream| stream.write_all(nonsense.as_bytes()).unwrap());
+        let (head, _) = answer(&gate(port, TIMES), &format!("{GET}\r\n"));
+        assert!(head.starts_with("http/1.1 502"), "{nonsense:?}: {head}");
+        thread.join().unwrap();
+    }
 }
