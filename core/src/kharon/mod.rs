@@ -3,6 +3,7 @@
 mod bell;
 mod claim;
 pub mod conformance;
+mod cron;
 mod engine;
 mod error;
 mod group;
@@ -21,6 +22,7 @@ mod time;
 
 pub use bell::{Bell, Bells};
 pub use claim::Claim;
+pub use cron::Cron;
 pub use engine::{Report, RunError, Step, Stepper};
 pub use error::{AddError, GroupError, InvalidTicket, StoreError, StoreFault, UpdateError};
 pub use group::{DEFAULT_GROUP_KEEP, Group, MAX_FINALIZERS, NewGroup, Progress};

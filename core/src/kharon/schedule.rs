@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::cron::Cron;
 use super::error::InvalidTicket;
 use super::time::Timestamp;
 
@@ -17,6 +18,8 @@ pub const MIN_PERIOD: Duration = Duration::from_secs(1);
 pub enum Schedule {
     /// Every so often, counted from when it first was due. At least [`MIN_PERIOD`].
     Every(Duration),
+    /// By the calendar.
+    Cron(Cron),
 }
 
 impl Schedule {
@@ -33,6 +36,7 @@ impl Schedule {
                 let offset = periods.saturating_mul(period);
                 Timestamp::from_micros(anchor.as_micros().saturating_add(offset))
             }
+            Self::Cron(cron) => cron.next(after),
         }
     }
 }
@@ -48,6 +52,7 @@ impl Schedule {
                 let period = u64::try_from(period.as_micros()).unwrap_or(u64::MAX).max(1);
                 next.as_micros().checked_sub(period).map(Timestamp::from_micros)
             }
+            Self::Cron(cron) => cron.previous(before),
         }
     }
 }
@@ -101,6 +106,14 @@ impl Repeat {
             return Err(InvalidTicket { problem: "it repeats more often than once a second" });
         }
         Ok(Self::of(Schedule::Every(period)))
+    }
+
+    /// By the calendar, in UTC. See [`Cron`] for how it is written.
+    ///
+    /// # Errors
+    /// When the line makes no sense.
+    pub fn cron(line: &str) -> Result<Self, InvalidTicket> {
+        Ok(Self::of(Schedule::Cron(line.parse()?)))
     }
 
     const fn of(schedule: Schedule) -> Self {

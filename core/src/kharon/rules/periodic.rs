@@ -1,12 +1,16 @@
 //! When a ticket that repeats is due again.
 
+use std::time::Duration;
+
 use crate::kharon::schedule::{CatchUp, Repeat};
 use crate::kharon::time::Timestamp;
 
 /// When the run after the present one is due, if it is decided at this moment.
 pub fn next_due(repeat: &Repeat, now: Timestamp) -> Timestamp {
     let Repeat { schedule, catch_up, due } = repeat;
-    let after_now = schedule.next(*due, now.max(*due));
+    // A run that is due at this very moment is not missed.
+    let before_now = now - Duration::from_micros(1);
+    let after_now = schedule.next(*due, before_now.max(*due));
     match catch_up {
         CatchUp::Once | CatchUp::Skip => after_now,
         CatchUp::All { at_most } => {

@@ -1,5 +1,7 @@
 //! Kharon, as its users see it.
 
+#[cfg(feature = "api")]
+mod examples;
 mod running;
 mod stepping;
 
