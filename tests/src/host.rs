@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -66,9 +67,9 @@ impl<'e> HostProcess<'e> {
 
     /// Asks the host to end, and waits until it has.
     pub fn terminate(&mut self) -> ExitStatus {
-        let pid = self.running.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
-        assert!(sent.success(), "the host had ended before it was asked to\n{}", self.log());
+        let pid = i32::try_from(self.running.child.id()).ok().and_then(Pid::from_raw);
+        let sent = kill_process(pid.expect("a process has an id"), Signal::TERM);
+        sent.unwrap_or_else(|error| panic!("the host cannot be asked: {error}\n{}", self.log()));
         until("the host to end", || match self.running.child.try_wait() {
             Ok(Some(status)) => Ok(status),
             Ok(None) => Err("it runs".to_owned()),
