@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse(std::env::args().skip(1))?.nothing_else()?;
+    let args = Args::parse(std::env::args().skip(1), &[])?;
     let watcher = greeter(Watcher::builder().parent(&args.lifetime()), "en")?;
     common::run(&watcher, &args, io::BufReader::new(io::stdin()))
 }

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse(std::env::args().skip(1))?.nothing_else()?;
+    let args = Args::parse(std::env::args().skip(1), &[])?;
     let room = Arc::new(Mutex::new(Room { celsius: 17.0, heating: false, readings: 0 }));
     let watcher = thermostat(Watcher::builder().parent(&args.lifetime()), &room)?;
     common::run(&watcher, &args, io::BufReader::new(io::stdin()))

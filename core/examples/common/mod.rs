@@ -1,5 +1,6 @@
 //! What the examples share: their arguments, the keyboard, the WatcherAPI, and how they answer.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, BufRead, Write as _};
 use std::process::ExitCode;
@@ -13,31 +14,35 @@ use hersh::{CancelToken, Context, State, StopOptions, Watcher};
 pub(crate) struct Args {
     /// `--seconds N`: end after this long. Without it, the end of the input is the end.
     pub(crate) seconds: Option<u64>,
-    /// Everything else, which is the example's own.
-    pub(crate) rest: Vec<String>,
+    own: BTreeMap<String, String>,
 }
 
 impl Args {
-    /// Reads arguments, those after the program's name.
-    pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, String> {
+    /// Reads arguments, those after the program's name. Besides `--seconds` there are the example's
+    /// own, each with a value.
+    pub(crate) fn parse(
+        args: impl IntoIterator<Item = String>,
+        own: &[&str],
+    ) -> Result<Self, String> {
         let (mut parsed, mut args) = (Self::default(), args.into_iter());
         while let Some(arg) = args.next() {
             if arg == "--seconds" {
                 let number = args.next().and_then(|number| number.parse().ok());
                 parsed.seconds = Some(number.ok_or("--seconds needs a whole number")?);
+            } else if own.contains(&arg.as_str()) {
+                let value = args.next().ok_or_else(|| format!("{arg} needs a value"))?;
+                parsed.own.insert(arg, value);
             } else {
-                parsed.rest.push(arg);
+                return Err(format!("{arg:?} is not known; there are --seconds {}", own.join(" ")));
             }
         }
         Ok(parsed)
     }
 
-    /// For examples that have no arguments of their own.
-    pub(crate) fn nothing_else(self) -> Result<Self, String> {
-        match self.rest.first() {
-            Some(arg) => Err(format!("{arg:?} is not known here; there is --seconds N")),
-            None => Ok(self),
-        }
+    /// The value of one of the example's own arguments.
+    #[allow(dead_code, reason = "not every example has arguments of its own")]
+    pub(crate) fn get(&self, own: &str) -> Option<&str> {
+        self.own.get(own).map(String::as_str)
     }
 
     /// A parent for the watcher: when its time is over, it stops its children in good order.
@@ -113,12 +118,14 @@ mod tests {
 
     #[test]
     fn arguments_are_read_and_nonsense_is_refused() {
-        let parse = |line: &str| Args::parse(line.split_whitespace().map(str::to_owned));
+        let parse =
+            |line: &str| Args::parse(line.split_whitespace().map(str::to_owned), &["--feed"]);
         assert_eq!(parse(""), Ok(Args::default()));
         let both = parse("--feed replay --seconds 3").unwrap();
-        assert_eq!((both.seconds, both.rest.len()), (Some(3), 2));
-        assert!(both.nothing_else().unwrap_err().contains("--feed"));
-        assert!(parse("--seconds").is_err() && parse("--seconds soon").is_err());
+        assert_eq!((both.seconds, both.get("--feed")), (Some(3), Some("replay")));
+        for wrong in ["--seconds", "--seconds soon", "--feed", "--food replay", "replay"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
