@@ -4,10 +4,15 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use hersh::kharon::conformance::{Subject, checks, run_all};
+use hersh::kharon::conformance::{Subject, checks};
 use hersh::kharon::{Store, VirtualClock};
 
 use super::server::{Schema, address};
+
+/// The address of a server that does not wait for the disk: these checks end no server.
+fn hasty(address: &str) -> String {
+    format!("{address}?options=-c%20synchronous_commit%3Doff")
+}
 
 #[derive(Default)]
 struct Moved {
@@ -19,7 +24,8 @@ impl Subject for Moved {
     fn fresh(&self) -> Arc<dyn Store> {
         let schema = Schema::new().unwrap();
         let clock = Arc::clone(&self.clock);
-        let store = schema.options().connections(2).clock(clock).connect(&schema.address).unwrap();
+        let address = hasty(&schema.address);
+        let store = schema.options().connections(2).clock(clock).connect(&address).unwrap();
         self.schemas.lock().unwrap().push(schema);
         Arc::new(store)
     }
@@ -29,11 +35,25 @@ impl Subject for Moved {
     }
 }
 
+fn take<T>(left: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    left.lock().unwrap().next()
+}
+
 #[test]
 fn it_conforms_by_a_clock_that_is_moved() {
-    if address().is_some() {
-        run_all(&Moved::default());
+    if address().is_none() {
+        return;
     }
+    let left = Mutex::new(checks().into_iter());
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while let Some(check) = take(&left) {
+                    check.run(&Moved::default());
+                }
+            });
+        }
+    });
 }
 
 #[derive(Default)]
@@ -44,7 +64,7 @@ struct Real {
 impl Subject for Real {
     fn fresh(&self) -> Arc<dyn Store> {
         let schema = Schema::new().unwrap();
-        let store = schema.options().connections(2).connect(&schema.address).unwrap();
+        let store = schema.options().connections(2).connect(&hasty(&schema.address)).unwrap();
         self.schemas.lock().unwrap().push(schema);
         Arc::new(store)
     }

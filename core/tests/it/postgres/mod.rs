@@ -1,6 +1,7 @@
 //! The store in PostgreSQL, on a real server.
 
 mod conformance;
+mod listening;
 mod migration;
 mod server;
 mod trouble;

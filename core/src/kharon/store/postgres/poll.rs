@@ -13,6 +13,12 @@ use crate::kharon::time::Timestamp;
 /// The most tickets that one statement makes ready.
 const BATCH: i64 = 1000;
 
+/// How often a poll looks again that found tickets, all of which others were just claiming.
+const LOOKS: usize = 3;
+
+/// When to come again after that.
+const SOON: Duration = Duration::from_millis(5);
+
 /// The most such statements in one poll: where more tickets fell due at once, the polls after this
 /// one go on with it.
 const BATCHES: usize = 10;
@@ -76,7 +82,7 @@ const CLAIM: &str = "
         FROM clock, picked
         WHERE t.seq = picked.seq AND t.ready
         RETURNING t.*, set_config('synchronous_commit', 'off', true))
-    SELECT {columns}, clock.now, waiting.due
+    SELECT {columns}, clock.now, waiting.due, coalesce((SELECT sum(share) FROM shares), 0) > 0
     FROM clock CROSS JOIN waiting LEFT JOIN claimed ON true
     ORDER BY nice, runat, seq";
 
@@ -99,18 +105,36 @@ pub(super) fn poll(core: &Core, poll: &Poll) -> Result<Polled, StoreError> {
     }
     let asked = Asked::new(poll);
     Ok(core.run(Repeat::OnlyUndone, |session| {
-        let (polled, overdue) = asked.claim(core, session, false)?;
-        if !overdue {
-            return Ok(polled);
-        }
-        for _ in 0..BATCHES {
-            let woken = session.query(WAKE, &[&core.given_now(), &asked.tubes, &BATCH])?;
-            if woken.len() < usize::try_from(BATCH).unwrap_or(usize::MAX) {
-                break;
+        let mut front = asked.claim(core, session, false)?;
+        if front.overdue {
+            for _ in 0..BATCHES {
+                let woken = session.query(WAKE, &[&core.given_now(), &asked.tubes, &BATCH])?;
+                if woken.len() < usize::try_from(BATCH).unwrap_or(usize::MAX) {
+                    break;
+                }
             }
+            front = asked.claim(core, session, true)?;
         }
-        Ok(asked.claim(core, session, true)?.0)
+        for _ in 0..LOOKS {
+            if !front.contended {
+                return Ok(front.polled);
+            }
+            front = asked.claim(core, session, true)?;
+        }
+        if front.contended {
+            front.polled.next_in = Some(SOON);
+        }
+        Ok(front.polled)
     })?)
+}
+
+/// What a claim came to.
+struct Front {
+    polled: Polled,
+    /// Tickets have fallen due that were not looked at.
+    overdue: bool,
+    /// There were tickets, but others have them, so that there may be others yet.
+    contended: bool,
 }
 
 /// A request in the shape of the statement's values.
@@ -146,13 +170,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Claims, and says whether tickets have fallen due that were not looked at.
-    fn claim(
-        &self,
-        core: &Core,
-        session: &mut Session,
-        woken: bool,
-    ) -> Result<(Polled, bool), Trouble> {
+    fn claim(&self, core: &Core, session: &mut Session, woken: bool) -> Result<Front, Trouble> {
         let chance = chance()? & 0x7FF;
         let rows = session.query(
             CLAIM,
@@ -168,12 +186,13 @@ impl<'a> Asked<'a> {
             ],
         )?;
         let mut polled = Polled::default();
-        let mut overdue = false;
+        let (mut overdue, mut found) = (false, false);
         for row in &rows {
             let now = Timestamp::from_database(row.try_get(WIDTH)?);
             let due: Option<i64> = row.try_get(WIDTH + 1)?;
             let due = due.map(Timestamp::from_database);
-            overdue = due.is_some_and(|due| due <= now);
+            overdue = !woken && due.is_some_and(|due| due <= now);
+            found = row.try_get(WIDTH + 2)?;
             polled.next_in = due.filter(|due| *due < Timestamp::NEVER).map(|due| due.since(now));
             if row.try_get::<_, Option<i64>>(0)?.is_some() {
                 polled.tickets.push(rows::ticket(row)?.ticket);
@@ -183,6 +202,7 @@ impl<'a> Asked<'a> {
             let own = polled.next_in.map_or(self.lease_length, |next| next.min(self.lease_length));
             polled.next_in = Some(own);
         }
-        Ok((polled, overdue && !woken))
+        let contended = found && polled.tickets.is_empty();
+        Ok(Front { polled, overdue, contended })
     }
 }
