@@ -15,11 +15,14 @@
     reason = "a bench prints, and fails by panicking"
 )]
 
+mod engine;
 mod footprint;
 mod memory;
 #[cfg(feature = "kharon-postgres")]
 mod postgres;
 mod report;
+#[cfg(feature = "kharon-sqlite")]
+mod sqlite;
 mod work;
 
 use report::Report;
@@ -60,6 +63,10 @@ fn main() {
     let mut report = Report::default();
     if plan.has("memory") {
         memory::run(&plan, &mut report);
+    }
+    #[cfg(feature = "kharon-sqlite")]
+    if plan.has("sqlite") {
+        sqlite::run(&plan, &mut report);
     }
     #[cfg(feature = "kharon-postgres")]
     if plan.has("postgres") {

@@ -10,7 +10,7 @@ use hersh::kharon::{MemoryStore, NewTicket};
 
 use crate::report::{Bar, Report, microseconds, percentile, rate};
 use crate::work::{self, addition, take};
-use crate::{Plan, footprint};
+use crate::{Plan, engine, footprint};
 
 /// A ticket as simply as can be, in the order in which it goes.
 type Bare = Mutex<BTreeMap<(i32, u64, usize), NewTicket>>;
@@ -40,6 +40,25 @@ fn bare_settle(bare: &Bare, count: usize, batch: usize, threads: usize) -> f64 {
                     let mut map = bare.lock().unwrap();
                     for ((_, _, number), ticket) in claimed {
                         map.insert((i32::MAX, u64::MAX, number), ticket);
+                    }
+                }
+            });
+        }
+    });
+    rate(count, began.elapsed())
+}
+
+/// One thread adds, and four take one after the other away.
+fn bare_end_to_end(bare: &Bare, first: usize, count: usize) -> f64 {
+    let left = AtomicUsize::new(count);
+    let began = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(|| bare_add(bare, first, count, 100));
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while take(&left) {
+                    while bare_poll(bare, 1).is_empty() {
+                        thread::yield_now();
                     }
                 }
             });
@@ -88,7 +107,12 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
             let what = format!("claim and settle {batch} by 4 threads");
             report.add(name(&what), "/s", value, Some(reference), None);
         }
+        let value = engine::end_to_end(store, tickets);
+        let reference = bare_end_to_end(&bare, waiting + tickets, tickets);
+        let bar = Some(Bar::AtLeast(600_000.0));
+        report.add(name("end to end by 4 workers"), "/s", value, Some(reference), bar);
     }
+    engine::latency(report, "memory", MemoryStore::new(), 50.0);
     let of = |size| polls_at.iter().find(|(waiting, _)| *waiting == size).map(|(_, took)| *took);
     if let (Some(small), Some(large)) = (of(10_000), of(1_000_000)) {
         let what = "memory: poll of 4 at a million, beside at 10000";

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use hersh::kharon::store::postgres::PostgresOptions;
 use hersh::kharon::store::postgres::client::{Client, NoTls};
 
-use crate::Plan;
 use crate::report::{Bar, Report, microseconds, percentile, rate};
 use crate::work::{self, take};
+use crate::{Plan, engine};
 
 /// How many connections settle at once.
 const CONNECTIONS: usize = 4;
@@ -128,6 +128,11 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     for &waiting in &plan.waiting {
         one(plan, report, &address, waiting);
     }
+    let schema = format!("bench_{}_idle", process::id());
+    let store = PostgresOptions::new().schema(&schema).connect(&address).unwrap();
+    engine::latency(report, "postgres", store, 2000.0);
+    let mut client = Client::connect(&address, NoTls).unwrap();
+    client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).unwrap();
 }
 
 fn one(plan: &Plan, report: &mut Report, address: &str, waiting: usize) {
@@ -164,6 +169,8 @@ fn one(plan: &Plan, report: &mut Report, address: &str, waiting: usize) {
     let took = microseconds(work::poll_time(&store, 4, polls));
     let reference = microseconds(bare.poll_time(4, polls));
     report.add(name("poll of 4"), "us", took, Some(reference), None);
+    let value = engine::end_to_end(store, tickets / 4);
+    report.add(name("end to end by 4 workers"), "/s", value, None, None);
     let mut client = bare.connect();
     client
         .batch_execute(&format!("DROP SCHEMA {schema} CASCADE; DROP SCHEMA {schema}_bare CASCADE"))

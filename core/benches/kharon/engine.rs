@@ -1,0 +1,96 @@
+//! The whole way: add, claim, handle, settle, by a Kharon with four workers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hersh::kharon::{Kharon, NewTicket, Router, Settings, Store};
+
+use crate::report::{Bar, Report, microseconds, percentile, rate};
+use crate::work;
+
+/// Numbers of tickets that no other part of the bench uses.
+const FIRST: usize = 500_000_000;
+
+/// Adds so many tickets while four workers run them, whatever waits already; the new ones go first.
+/// How many a second, from the first one added to the last one settled.
+pub(crate) fn end_to_end(store: impl Store, tickets: usize) -> f64 {
+    let kharon = Kharon::new(store, Settings::default()).unwrap();
+    let handled = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&handled);
+    let router = Router::new()
+        .handle("new", move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })
+        .handle("work", |_| Ok(()));
+    kharon.start(router).unwrap();
+    let began = Instant::now();
+    for start in (FIRST..FIRST + tickets).step_by(100) {
+        let additions = (start..(start + 100).min(FIRST + tickets)).map(|number| {
+            let ticket = NewTicket::new(format!("new-{number:09}"), "new").unwrap().nice(0);
+            hersh::kharon::store::Addition { ticket, ..work::addition(number) }
+        });
+        let added = kharon.add_all(additions.collect()).unwrap();
+        assert!(added.iter().all(Result::is_ok));
+    }
+    while handled.load(Ordering::Relaxed) < tickets {
+        thread::sleep(Duration::from_micros(200));
+    }
+    let report = kharon.stop(Duration::from_secs(60));
+    let took = began.elapsed();
+    assert_eq!((report.still_running, report.unsaved), (0, 0));
+    rate(tickets, took)
+}
+
+/// From `add` to the handler, where nothing else is to be done: the median, and p99.
+pub(crate) fn latency(report: &mut Report, name: &str, store: impl Store, bar: f64) {
+    let kharon = Kharon::new(store, Settings::default()).unwrap();
+    let (send, receive) = channel();
+    kharon.start(Router::new().handle("work", move |_| Ok(send.send(Instant::now())?))).unwrap();
+    let mut samples: Vec<Duration> = (0..300)
+        .map(|number| {
+            // So long that everybody sleeps again.
+            thread::sleep(Duration::from_millis(4));
+            let ticket = NewTicket::new(format!("idle-{number}"), "work").unwrap();
+            let began = Instant::now();
+            kharon.add(ticket).unwrap();
+            receive.recv().unwrap().duration_since(began)
+        })
+        .collect();
+    kharon.stop(Duration::from_secs(10));
+    let median = microseconds(percentile(&mut samples, 500));
+    let last = microseconds(percentile(&mut samples, 990));
+    let reference = Some(bare_latency());
+    report.add(
+        format!("{name}: idle, add to handler, median"),
+        "us",
+        median,
+        reference,
+        Some(Bar::AtMost(bar)),
+    );
+    report.add(format!("{name}: idle, add to handler, p99"), "us", last, reference, None);
+}
+
+/// The median time in which a channel wakes a thread that sleeps.
+fn bare_latency() -> f64 {
+    let (send, receive) = channel::<Instant>();
+    let (tell, told) = channel();
+    let sleeper = thread::spawn(move || {
+        for began in receive {
+            tell.send(began.elapsed()).unwrap();
+        }
+    });
+    let mut samples: Vec<Duration> = (0..100)
+        .map(|_| {
+            thread::sleep(Duration::from_millis(4));
+            send.send(Instant::now()).unwrap();
+            told.recv().unwrap()
+        })
+        .collect();
+    drop(send);
+    sleeper.join().unwrap();
+    microseconds(percentile(&mut samples, 500))
+}
