@@ -1,0 +1,265 @@
+"""Polls, flows, timers, values and memos."""
+
+from __future__ import annotations
+
+import gc
+import queue
+import threading
+import weakref
+from typing import Any
+
+import pytest
+from conftest import LONG, Build
+
+import hersh
+
+
+def test_a_poll_triggers_when_its_value_changes(started: Build) -> None:
+    results = iter([1, 1, [2], [2], 3])
+    given: list[Any] = []
+    seen: list[Any] = []
+
+    def poll(previous: Any) -> Any:
+        given.append(previous)
+        return next(results, 3)
+
+    def app(msg: object, ctx: hersh.Context) -> None:
+        value = ctx.watch_call("value", poll, every=0.001)
+        assert value.updated == (value.value is not None)
+        if value.triggered:
+            assert ctx.trigger == ["value"]
+            seen.append(value.value)
+        if seen == [1, [2], 3]:
+            raise hersh.StopError
+
+    assert started(app).wait(LONG)
+    assert seen == [1, [2], 3]
+    assert given[:5] == [None, 1, 1, [2], [2]]
+
+
+def test_a_poll_that_raises_keeps_the_last_value(started: Build) -> None:
+    results = iter([1, ValueError("no network"), 2])
+
+    def poll() -> int:
+        result = next(results, 2)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def app(msg: object, ctx: hersh.Context) -> None:
+        value = ctx.watch_call("value", poll, every=0.001)
+        if value.value == 2:
+            assert value.error is None
+            raise hersh.StopError
+
+    watcher = started(app)
+    assert watcher.wait(LONG)
+    (entry,) = watcher.logs("watch_error")
+    assert "in poll" in entry.text and "ValueError: no network" in entry.text
+
+
+def test_values_that_cannot_be_compared_count_as_different(started: Build) -> None:
+    class Stubborn:
+        def __eq__(self, other: object) -> bool:
+            raise TypeError("not comparable")
+
+    count = 0
+
+    def app(msg: object, ctx: hersh.Context) -> None:
+        nonlocal count
+        count += ctx.watch_call("value", Stubborn, every=0.001).triggered
+        if count == 3:
+            raise hersh.StopError
+
+    assert started(app).wait(LONG)
+
+
+def test_comparing_may_use_the_watcher_itself(started: Build) -> None:
+    class Curious:
+        def __eq__(self, other: object) -> bool:
+            watcher.stats, watcher.logs(), watcher.values
+            return False
+
+    count = 0
+
+    def app(msg: object, ctx: hersh.Context) -> None:
+        nonlocal count
+        if msg:
+            count += 1
+        if ctx.watch_call("value", Curious, every=0.001).triggered:
+            count += 1
+        if count >= 20:
+            raise hersh.StopError
+
+    watcher = started(app)
+    assert watcher.wait(LONG)
+
+
+@pytest.mark.parametrize("kind", ["channel", "queue", "iterator"])
+def test_every_value_of_a_flow_is_served_in_order(started: Build, kind: str) -> None:
+    sent = [{"n": n} for n in range(50)]
+    channel = hersh.Channel(capacity=4)
+    plain: queue.Queue[Any] = queue.Queue(maxsize=4)
+    source: Any = {"channel": channel, "queue": plain, "iterator": iter(sent)}[kind]
+    seen: list[Any] = []
+
+    def app(msg: object, ctx: hersh.Context) -> None:
+        event = ctx.watch_flow("events", source)
+        if event.triggered:
+            seen.append(event.value)
+        if len(seen) == len(sent):
+            raise hersh.StopError
+
+    watcher = started(app)
+    for value in sent:
+        if kind == "channel":
+            channel.send(value, timeout=LONG)
+        elif kind == "queue":
+            plain.put(value, timeout=LONG)
+    assert watcher.wait(LONG)
+    assert seen == sent
+    assert all(a is b for a, b in zip(seen, sent))
+
+
+def test_a_channel_is_bounded_and_can_be_closed(started: Build) -> None:
+    with pytest.raises(ValueError, match="capacity"):
+        hersh.Channel(0)
+    channel = hersh.Channel(1)
+    channel.send("only")
+    assert len(channel) == channel.capacity == 1
+    with pytest.raises(hersh.QueueFull):
+        channel.send("more", timeout=0.001)
+    channel.close()
+    with pytest.raises(hersh.ChannelClosed):
+        channel.send("more")
+    closed = threading.Event()
+
+    def app(msg: object, ctx: hersh.Context) -> None:
+        event = ctx.watch_flow("events", channel)
+        tick = ctx.watch_tick("tick", 0.001)
+        if event.value == "only" and event.error and tick.triggered:
+            closed.set()
+            raise hersh.StopError
+
+    assert started(app).wait(LONG) and closed.is_set()
+
+
+def test_an_iterator_that_raises_ends_its_flow_with_words(started: Build) -> None:
+    def supply() -> Any:
+        yield 1
+        raise OSError("unplugged")
+
+    source = supply()
+
+    def app(msg: object, ctx: hersh.Context) -> None:
+        event = ctx.watch_flow("events", source)
+        ctx.watch_tick("tick", 0.001)
+        if event.value == 1 and event.error:
+            raise hersh.StopError
+
+    watcher = started(app)
+    assert watcher.wait(LONG)
+    assert any("OSError: unplugged" in entry.text for entry in watcher.logs("context"))
+
+
+def test_names_and_limits_are_kept(started: Build) -> None:
+    caught: list[type[BaseException]] = []
+
+    def app(msg: object, ctx: hersh.Context) -> None:
+        tick = ctx.watch_tick("tick", every=0.001)
+        attempts = [
+            lambda: ctx.watch_call("tick", int, every=1.0),
+            lambda: ctx.watch_tick("other", 1.0),
+            lambda: ctx.watch_tick("never", 0),
+            lambda: ctx.watch_tick("never", -1.0),
+            lambda: ctx.memo("second", int),
+            lambda: ctx.watch_flow("number", 7),
+        ]
+        ctx.memo("first", int)
+        if not caught:
+            for attempt in attempts:
+                with pytest.raises(Exception) as raised:
+                    attempt()
+                caught.append(raised.type)
+        if isinstance(tick.value, hersh.Tick):
+            assert tick.value.count >= 1 and tick.value.time > 0
+            assert ctx.unwatch("tick") and not ctx.unwatch("tick")
+            raise hersh.StopError
+
+    assert started(app, max_watches=1, max_memo_entries=1).wait(LONG)
+    limit = hersh.LimitError
+    assert caught == [hersh.WatchError, limit, ValueError, ValueError, limit, TypeError]
+
+
+def test_memos_and_values(started: Build) -> None:
+    made: list[object] = []
+
+    def make() -> object:
+        made.append(object())
+        return made[-1]
+
+    def fails() -> None:
+        raise KeyError("nothing kept")
+
+    def spoils(old: Any) -> Any:
+        old.append("spoiled")
+        raise KeyError("undone")
+
+    def app(msg: object, ctx: hersh.Context) -> None:
+        assert ctx.memo("one", make) is ctx.memo("one", make) is made[-1]
+        with pytest.raises(KeyError, match="nothing kept"):
+            ctx.memo("fails", fails)
+        with pytest.raises(RecursionError):
+            ctx.memo("itself", lambda: ctx.memo("itself", int))
+        assert ctx.clear_memo("one") and not ctx.clear_memo("one")
+        assert ctx.get_value("list") is None and ctx.get_value("list", 7) == 7
+        ctx.set_value("list", ["kept"])
+        with pytest.raises(KeyError, match="undone"):
+            ctx.update_value("list", spoils)
+        assert ctx.get_value("list") == ["kept"]
+        assert ctx.update_value("list", lambda old: [*old, 1]) == ["kept", 1]
+        assert hersh.get_value("list", ctx) == ["kept", 1]
+        hersh.set_value("object", made[0], ctx)
+        raise hersh.StopError("done")
+
+    watcher = started(app)
+    assert watcher.wait(LONG)
+    assert watcher.state is hersh.State.STOPPED, watcher.logs()
+    assert watcher.values["object"] is made[0] and len(made) == 1
+
+
+def test_updates_from_many_threads_are_all_counted(started: Build) -> None:
+    def app(msg: object, ctx: hersh.Context) -> None:
+        def add() -> None:
+            for _ in range(100):
+                ctx.update_value("n", lambda n: (n or 0) + 1)
+
+        threads = [threading.Thread(target=add) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        raise hersh.StopError
+
+    watcher = started(app)
+    assert watcher.wait(LONG)
+    assert watcher.values["n"] == 400
+
+
+def test_a_stopped_watcher_that_refers_to_itself_is_collected() -> None:
+    watcher = hersh.Watcher()
+
+    @watcher.manage
+    def app(msg: object, ctx: object, own: hersh.Watcher = watcher) -> None:
+        raise hersh.StopError
+
+    watcher.start()
+    assert watcher.wait(LONG)
+    gone = weakref.ref(watcher)
+    del watcher, app
+    for _ in range(100):
+        gc.collect()
+        if gone() is None:
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("a cycle keeps it alive")
