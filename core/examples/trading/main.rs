@@ -16,7 +16,7 @@
 //!   is ever placed.
 //! - `--feed replay`: a server inside this program, on loopback, with the same protocol: one
 //!   WebSocket, combined streams in the address, one JSON text per trade, pings. **Its prices are
-//!   made up** from a seed, no recording of any market, and come twenty times as fast as they claim.
+//!   made up** from a seed, no recording of any market, and come some ten times faster than they claim.
 //! - without `--feed`: live when the connection comes about, else replayed; it says which.
 //!
 //! # Where things are
