@@ -95,7 +95,11 @@ impl Engine for Docker {
     fn run(&self, spec: &ComposeSpec, cancel: &Cancel) -> Result<ContainerId, EngineError> {
         let args = spec.to_docker_run_args();
         let call = Call { deadline: RUN, ..Call::new(&args) };
-        let out = self.runner.run(&call, cancel).map_err(cancelled)?;
+        let out = self.runner.run(&call, cancel).map_err(|error| match engine_words(&error) {
+            // What was asked for stands in the compose file; what was answered is what helps.
+            Some(words) => EngineError::Refused(words),
+            None => cancelled(error),
+        })?;
         let text = String::from_utf8_lossy(&out);
         text.trim().parse().map_err(|error| self.unclear("run", &error))
     }
@@ -243,6 +247,16 @@ fn cancelled(error: RunError) -> EngineError {
     }
 }
 
+/// What the engine said, without what its client says about itself.
+fn engine_words(error: &RunError) -> Option<String> {
+    let lines = error.stderr().lines().map(|line| line.strip_prefix("docker: ").unwrap_or(line));
+    let words: Vec<_> = lines
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.contains("'docker run --help'"))
+        .collect();
+    (!words.is_empty()).then(|| words.join("\n"))
+}
+
 /// A file of the host that goes away with this value.
 struct Scratch(PathBuf);
 
@@ -257,4 +271,26 @@ impl Drop for Scratch {
 fn say(log: &mut File, words: &str) {
     use std::io::Write as _;
     let _ = writeln!(log, "{words}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_failed_start_is_told_in_the_engines_words() {
+        let failed = |stderr: &str| RunError::Exit {
+            argv: "docker run --runtime=runsc".to_owned(),
+            status: ExitStatus::from_raw(125 << 8),
+            stderr: stderr.to_owned(),
+        };
+        let words = "docker: Error response from daemon: port is already allocated.\n\n\
+                     Run 'docker run --help' for more information\n";
+        let wanted = "Error response from daemon: port is already allocated.";
+        assert_eq!(engine_words(&failed(words)).as_deref(), Some(wanted));
+        assert_eq!(engine_words(&failed(" \n")), None);
+    }
 }
