@@ -3,9 +3,15 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::HostError;
 use super::storage::Storage;
+
+/// How long to wait for the lock of a host that was killed: a client that it was just starting holds
+/// it for a moment longer, until it is another program.
+const LINGER: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Holds the data folder for this process. The system lets go of it when the process ends, however
 /// it ends.
@@ -25,15 +31,21 @@ impl HostLock {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(&path).map_err(fail)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                // Who holds it is a courtesy; that it is held is known.
-                let _ = file.read_to_string(&mut text);
-                return Err(HostError::Locked { path, holder: text.trim().parse().ok() });
+        let until = Instant::now() + LINGER;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                    std::thread::sleep(PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let mut text = String::new();
+                    // Who holds it is a courtesy; that it is held is known.
+                    let _ = file.read_to_string(&mut text);
+                    return Err(HostError::Locked { path, holder: text.trim().parse().ok() });
+                }
+                Err(TryLockError::Error(error)) => return Err(fail(error)),
             }
-            Err(TryLockError::Error(error)) => return Err(fail(error)),
         }
         let mut note = || {
             file.set_len(0)?;

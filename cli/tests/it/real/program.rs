@@ -12,6 +12,10 @@ fn main() {
             println!("sleeping");
             std::thread::sleep(Duration::from_millis(200));
         },
+        // Runs, and never answers.
+        Some("mute") => loop {
+            std::thread::park();
+        },
         Some("fail") => {
             eprintln!("nothing works");
             std::process::exit(7);

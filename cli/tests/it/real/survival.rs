@@ -2,9 +2,11 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
+use hersh_cli::host::docker::Docker;
 use hersh_cli::host::engine::Engine;
-use hersh_cli::host::{Host, ListFilter, ProgramView};
+use hersh_cli::host::{Host, HostError, ListFilter, ProgramView};
 use hersh_cli::program::{Attempt, ProgramId, State};
 
 use super::{ask, containers, engine, real_config, rig, rig_on, static_program};
@@ -12,20 +14,41 @@ use crate::support::{PATIENCE, deploy, read_until, wait_for};
 
 const FOLDER: &str = "HERSH_TEST_DATA";
 const MOMENT: &str = "HERSH_TEST_MOMENT";
+const PORT: &str = "HERSH_TEST_PORT";
 
 /// Not a test of its own: the host that is killed, in a process of its own.
 #[test]
 fn host_to_be_killed() {
     let (Ok(folder), Ok(moment)) = (std::env::var(FOLDER), std::env::var(MOMENT)) else { return };
-    let config = real_config(Path::new(&folder), 19_300..=19_309).unwrap();
+    let port: u16 = std::env::var(PORT).unwrap().parse().unwrap();
+    let config = real_config(Path::new(&folder), port..=port).unwrap();
+    let docker = config.docker.clone();
     let host = Host::open(config).unwrap();
-    if moment == "ready" {
-        deploy(&host, static_program(""));
-    } else {
-        let id = host.create(static_program("RUN [\"/program\", \"sleep\"]")).unwrap().program_id;
+    let start = |more: &str| {
+        let id = host.create(static_program(more)).unwrap().program_id;
         host.start(&id).unwrap();
-        let mut log = host.follow_build_log(&id).unwrap();
-        read_until(&mut log, |text| !text.is_empty());
+        id
+    };
+    match moment.as_str() {
+        "ready" => drop(deploy(&host, static_program(""))),
+        "building" => {
+            let id = start("RUN [\"/program\", \"sleep\"]");
+            read_until(&mut host.follow_build_log(&id).unwrap(), |text| !text.is_empty());
+        }
+        "starting" => {
+            let id = start("CMD [\"mute\"]");
+            wait_for(&host, &id, State::Starting);
+            let engine = Docker::new(&docker, host.host_id(), &folder);
+            let until = Instant::now() + PATIENCE;
+            while !engine.list().unwrap().iter().any(|one| one.running) {
+                assert!(Instant::now() < until, "it never runs");
+            }
+        }
+        "stopping" => {
+            let id = deploy(&host, static_program("")).program_id;
+            host.stop(&id).unwrap();
+        }
+        other => panic!("no moment {other}"),
     }
     // Past the test's captured output; whoever kills this process waits for it.
     std::io::Write::write_all(&mut std::io::stderr(), b"now\n").unwrap();
@@ -34,12 +57,13 @@ fn host_to_be_killed() {
     }
 }
 
-/// Runs a host until the moment, and kills it.
-fn killed_at(moment: &str, folder: &Path) {
+/// Runs a host, whose program has this port, until the moment, and kills it.
+fn killed_at(moment: &str, folder: &Path, port: u16) {
     let mut child: Child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "real::survival::host_to_be_killed", "--nocapture"])
         .env(FOLDER, folder)
         .env(MOMENT, moment)
+        .env(PORT, port.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -64,7 +88,7 @@ fn a_host_killed_while_a_program_is_ready_finds_it_running() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    killed_at("ready", dir.path());
+    killed_at("ready", dir.path(), 19_300);
     let rig = rig_on(dir, 19_300..=19_309).unwrap();
     let id = only(rig.host());
     let program = rig.host().get(&id).unwrap();
@@ -83,12 +107,43 @@ fn a_host_killed_while_it_builds_builds_again() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    killed_at("building", dir.path());
+    killed_at("building", dir.path(), 19_310);
     let rig = rig_on(dir, 19_310..=19_319).unwrap();
     let id = only(rig.host());
     let program = rig.host().get(&id).unwrap();
     assert_eq!((program.state, program.attempt), (State::Building, Attempt(1)));
     rig.host().stop(&id).unwrap();
+    assert_eq!(containers(&rig), 0);
+}
+
+#[test]
+fn a_host_killed_while_a_program_starts_finds_its_container() {
+    if engine().is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    killed_at("starting", dir.path(), 19_340);
+    let rig = rig_on(dir, 19_340..=19_349).unwrap();
+    let id = only(rig.host());
+    let program = rig.host().get(&id).unwrap();
+    assert_eq!((program.state, program.attempt), (State::Starting, Attempt(1)));
+    assert_eq!(containers(&rig), 1, "neither lost nor started twice");
+    assert_eq!(rig.host().stop(&id).unwrap().state, State::Stopped);
+    // The start behind the stop is given up, and takes its container with it.
+    rig.host().delete(&id, true).unwrap();
+    assert!(matches!(rig.host().wait(&id, PATIENCE, |_| false), Err(HostError::NotFound(_))));
+    assert_eq!(containers(&rig), 0);
+}
+
+#[test]
+fn a_host_killed_while_a_program_stops_stops_it() {
+    if engine().is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    killed_at("stopping", dir.path(), 19_350);
+    let rig = rig_on(dir, 19_350..=19_359).unwrap();
+    wait_for(rig.host(), &only(rig.host()), State::Stopped);
     assert_eq!(containers(&rig), 0);
 }
 
