@@ -62,7 +62,10 @@ pub use brain::{
 };
 #[cfg(feature = "journal")]
 pub use journal::{Divergence, Journal, JournalError, Replay, ReplayError, Replayed, replay};
-pub use observe::{LogEntry, LogKind, MemoEntry, QueueDepths, Stats, UnknownLogKind, WatchedEntry};
+pub use observe::{
+    LogEntry, LogKind, MemoEntry, QueueDepths, SignalClass, SignalEntry, Stats, UnknownLogKind,
+    WatchedEntry,
+};
 #[cfg(feature = "persist")]
 pub use persist::{Persist, PersistError, PersistWhen};
 pub use watcher::{

@@ -242,6 +242,27 @@ fn log_key(kind: LogKind) -> &'static str {
     }
 }
 
+/// `GET /watcher/signals`: what waits, and what came last.
+pub(super) fn signals(watcher: &Watcher) -> Json {
+    let recent = watcher.recent_signals();
+    let queue = watcher.stats().queue;
+    let shown = recent.iter().map(|signal| {
+        json!({
+            "type": signal.class.as_str(),
+            "content": signal.content,
+            "createdAt": rfc3339(signal.at),
+        })
+    });
+    json!({
+        "varSigCount": queue.var,
+        "userSigCount": queue.user,
+        "watcherSigCount": queue.manager_inner,
+        "totalPending": queue.var + queue.user + queue.manager_inner,
+        "recentSignals": shown.collect::<Vec<_>>(),
+        "timestamp": rfc3339(watcher.now()),
+    })
+}
+
 /// `GET /healthz`: 503 once the watcher has been killed or has crashed for good.
 pub(super) fn health(call: &mut Call<'_, '_>) -> Response {
     let state = call.watcher.state();

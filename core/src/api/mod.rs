@@ -8,6 +8,7 @@
 mod bodies;
 mod config;
 mod error;
+mod events;
 mod format;
 mod metrics;
 mod routes;

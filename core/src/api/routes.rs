@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{bodies, metrics, steer};
+use super::{bodies, events, metrics, steer};
 use crate::http::{BearerToken, Handler, Method, Request, Response};
 use crate::{Watcher, WeakWatcher};
 
@@ -61,6 +61,8 @@ const ROUTES: &[Route] = &[
     show("/watcher/varState", |call| json(&bodies::var_state(call.watcher))),
     show("/watcher/config", |call| json(&bodies::config(call.watcher))),
     show("/watcher/logs", bodies::logs),
+    show("/watcher/signals", |call| json(&bodies::signals(call.watcher))),
+    show("/watcher/events", events::events),
     steer("/watcher/message", steer::message),
     steer("/watcher/stop", steer::stop),
     probe("/healthz", bodies::health),

@@ -92,6 +92,16 @@ pub(crate) enum Input {
     Closed,
 }
 
+impl Input {
+    /// The value it brings, if it brings one.
+    pub(crate) const fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Value(value) | Self::Changed(value) => Some(value),
+            Self::Same | Self::Failed(_) | Self::Closed => None,
+        }
+    }
+}
+
 /// How an execution ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {

@@ -60,6 +60,11 @@ impl Value {
         self.0.same(&*other.0)
     }
 
+    /// Whether both are one and the same, not merely equal.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The name of the type within.
     pub fn type_name(&self) -> &'static str {
         self.0.type_name()

@@ -13,13 +13,14 @@ use super::managed::{CleanupFn, ManagedFn, is_inside};
 use super::source::Feed;
 #[cfg(feature = "journal")]
 use super::tape::Tape;
+use super::watching::lifecycle;
 use crate::brain::{
     Brain, Declaration, Effect, Event, Execution, Input, Message, State, StateFault, StopRequest,
     Time, Value, VarId,
 };
 #[cfg(feature = "journal")]
 use crate::journal::Recorder;
-use crate::observe::Logs;
+use crate::observe::{Logs, Signal, Signals};
 use crate::watcher::{Config, Memos, Values};
 
 /// Locks, also after a panic: what these locks guard is changed only in whole steps.
@@ -28,7 +29,7 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Messages that are moved to the brain at one time.
-const HANDFUL: usize = 32;
+pub(super) const HANDFUL: usize = 32;
 
 /// Numbers the watchers of this process, to tell from which a thread calls.
 static WATCHERS: AtomicU64 = AtomicU64::new(1);
@@ -61,6 +62,9 @@ pub(crate) struct Cell {
     pub(super) seed: u64,
     inner: Mutex<Inner>,
     changed: Condvar,
+    /// Told of news in the logs, see [`Cell::news`].
+    #[cfg(feature = "api")]
+    pub(super) news: Condvar,
     #[cfg(feature = "persist")]
     pub(super) keep: Mutex<Keep>,
     /// Locked before `inner`, never after it.
@@ -76,6 +80,7 @@ pub(crate) struct Cell {
 pub(crate) struct Inner {
     pub(crate) brain: Brain,
     pub(crate) logs: Logs,
+    pub(super) signals: Signals,
     pub(crate) began: Option<Time>,
     pub(crate) updated: Time,
     /// Threads that wait for a change; without any, nobody is notified.
@@ -98,6 +103,7 @@ impl Cell {
         let inner = Inner {
             brain: Brain::new(config.policy(), seed),
             logs: Logs::new(config.max_log_entries),
+            signals: Signals::new(),
             began: None,
             updated: body.now(),
             waiters: 0,
@@ -125,6 +131,8 @@ impl Cell {
             #[cfg(feature = "journal")]
             recorder: Mutex::default(),
             changed: Condvar::new(),
+            #[cfg(feature = "api")]
+            news: Condvar::new(),
             state: AtomicU8::new(State::NotRun as u8),
             cancelled: AtomicU64::new(0),
             config,
@@ -192,7 +200,11 @@ impl Cell {
     }
 
     pub(crate) fn feed_locked(&self, inner: &mut Inner, event: Event) -> Result<(), StateFault> {
-        let fed = self.reduce(inner, event, self.body.now(), None).0;
+        let (signal, now) = (lifecycle(&event), self.body.now());
+        let fed = self.reduce(inner, event, now, None).0;
+        if let (Ok(()), Some(signal)) = (&fed, signal) {
+            inner.signals.push(now, signal);
+        }
         self.body.wake();
         self.set_alarm(inner);
         fed
@@ -282,6 +294,7 @@ impl Cell {
             if inner.waiters > 0 {
                 self.changed.notify_all();
             }
+            self.tell(inner);
         }
         (fed, work)
     }
@@ -306,10 +319,16 @@ impl Cell {
         if inner.brain.queued() > 0 {
             return;
         }
-        for _ in 0..HANDFUL {
-            let Some(envelope) = self.intake.arrived() else { break };
+        self.move_handful(inner, now);
+    }
+
+    /// Moves at most a handful into the brain; how many there were.
+    pub(super) fn move_handful(&self, inner: &mut Inner, now: Time) -> usize {
+        for moved in 0..HANDFUL {
+            let Some(envelope) = self.intake.arrived() else { return moved };
             Self::deliver(inner, envelope, now);
         }
+        HANDFUL
     }
 
     fn close(&self, inner: &mut Inner) {
@@ -320,6 +339,7 @@ impl Cell {
     fn deliver(inner: &mut Inner, (content, sent): (String, Time), now: Time) {
         inner.messages += 1;
         let message = Arc::new(Message::new(inner.messages, content, sent));
+        inner.signals.push(sent, Signal::User(Arc::clone(&message)));
         let event = Event::Message(message);
         #[cfg(feature = "journal")]
         let entry = Tape::note(inner, &event);
@@ -340,7 +360,12 @@ impl Cell {
         let mut inner = self.lock();
         let now = self.body.now();
         let expires = lifetime.map(|lifetime| now + lifetime);
-        self.reduce(&mut inner, Event::Start { expires }, now, None).0?;
+        let start = Event::Start { expires };
+        let signal = lifecycle(&start);
+        self.reduce(&mut inner, start, now, None).0?;
+        if let Some(signal) = signal {
+            inner.signals.push(now, signal);
+        }
         #[cfg(feature = "journal")]
         inner.tape.started_with(&values);
         self.memos.clear();
@@ -387,10 +412,17 @@ impl Cell {
         let mut arrived: Vec<(VarId, Input)> = Vec::new();
         self.body.inputs(flows, &mut |id, input| arrived.push((id, input)));
         for (id, input) in arrived {
+            let brought = input.value().cloned();
             // News of a variable is known in every state.
             let _ = self.reduce(inner, Event::Var(id, input), now, None);
-            if inner.brain.vars().get(id).is_none_or(|var| var.pending.is_none()) {
-                self.body.settled(id);
+            let var = inner.brain.vars().get(id);
+            match var.and_then(|var| Some((&var.name, var.pending.as_ref()?, brought?))) {
+                Some((name, pending, value)) if pending.is(&value) => {
+                    let name = Arc::clone(name);
+                    inner.signals.push(now, Signal::Var { name, value });
+                }
+                _ if var.is_none_or(|var| var.pending.is_none()) => self.body.settled(id),
+                _ => {}
             }
         }
     }

@@ -46,8 +46,9 @@ impl Cell {
         match persist::store(&persist.path, &values) {
             Ok(left_out) if left_out == keep.left_out => Ok(()),
             Ok(left_out) => {
-                let (now, keys) = (self.body.now(), left_out.join(", "));
-                self.lock().logs.write(now, &format!("not persisted, having no JSON form: {keys}"));
+                let keys = left_out.join(", ");
+                let words = format!("not persisted, having no JSON form: {keys}");
+                self.log(&mut self.lock(), &words);
                 keep.left_out = left_out;
                 Ok(())
             }

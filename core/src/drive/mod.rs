@@ -19,6 +19,7 @@ mod source;
 mod step;
 #[cfg(feature = "journal")]
 mod tape;
+mod watching;
 
 pub(crate) use body::{Body, Woken};
 pub(crate) use cell::{Cell, Inner, Parts, lock};

@@ -87,10 +87,9 @@ impl Cell {
         let lines = std::mem::take(&mut self.lock().tape.lines);
         if let (false, Err(error)) = (lines.is_empty(), writer.record(&lines)) {
             *recorder = None;
-            let now = self.body.now();
             let mut inner = self.lock();
             inner.tape = Tape::default();
-            inner.logs.write(now, &format!("no longer recorded: {error}"));
+            self.log(&mut inner, &format!("no longer recorded: {error}"));
         }
     }
 }

@@ -95,6 +95,8 @@ pub struct LogEntry {
 /// An entry as it is kept: a fact and a time; words are made when somebody reads.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
+    /// Counts from 1 through all logs together.
+    place: u64,
     at: Time,
     what: What,
 }
@@ -109,11 +111,36 @@ enum What {
 #[derive(Clone, Debug)]
 pub(crate) struct Logs {
     rings: [Ring<Entry>; LogKind::ALL.len()],
+    /// The place of the newest entry.
+    written: u64,
+    /// The highest place of an entry that is gone: behind it, nothing is missing.
+    gone: u64,
+    /// Whether somebody waits for the next entry.
+    #[cfg(feature = "api")]
+    awaited: bool,
+}
+
+/// What a follower of all logs has not read yet.
+#[cfg(feature = "api")]
+#[derive(Clone, Debug)]
+pub(crate) struct News {
+    /// How many entries between the last read and the first of these it has missed.
+    pub(crate) missed: u64,
+    /// Where to go on after these.
+    pub(crate) place: u64,
+    /// In the order in which they were written, with the ids that they have in their logs.
+    pub(crate) entries: Vec<(LogKind, u64, Entry)>,
 }
 
 impl Logs {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { rings: std::array::from_fn(|_| Ring::new(capacity)) }
+        Self {
+            rings: std::array::from_fn(|_| Ring::new(capacity)),
+            written: 0,
+            gone: 0,
+            #[cfg(feature = "api")]
+            awaited: false,
+        }
     }
 
     pub(crate) fn record(&mut self, at: Time, record: Record) {
@@ -124,17 +151,76 @@ impl Logs {
             Record::WatchError { .. } => LogKind::WatchError,
             Record::Fault(_) => LogKind::StateFault,
         };
-        self.rings[kind as usize].push(Entry { at, what: What::Fact(record) });
+        self.push(kind, at, What::Fact(record));
     }
 
     pub(crate) fn write(&mut self, at: Time, words: &str) {
-        let what = What::Words(Arc::from(words));
-        self.rings[LogKind::Context as usize].push(Entry { at, what });
+        self.push(LogKind::Context, at, What::Words(Arc::from(words)));
+    }
+
+    fn push(&mut self, kind: LogKind, at: Time, what: What) {
+        self.written += 1;
+        let entry = Entry { place: self.written, at, what };
+        if let Some(gone) = self.rings[kind as usize].push(entry) {
+            self.gone = self.gone.max(gone.place);
+        }
     }
 
     /// Copies the newest entries of a log, so that they can be rendered without a lock.
     pub(crate) fn tail(&self, kind: LogKind, limit: usize) -> Vec<(u64, Entry)> {
         self.rings[kind as usize].tail(limit).map(|(id, entry)| (id, entry.clone())).collect()
+    }
+}
+
+/// For those who follow all logs at once.
+#[cfg(feature = "api")]
+impl Logs {
+    /// The most entries that are copied at one time, so that nobody waits long for the lock.
+    const PAGE: usize = 64;
+
+    pub(crate) const fn written(&self) -> u64 {
+        self.written
+    }
+
+    pub(crate) const fn is_awaited(&self) -> bool {
+        self.awaited
+    }
+
+    pub(crate) const fn set_awaited(&mut self, awaited: bool) {
+        self.awaited = awaited;
+    }
+
+    /// Copies the entries that come next after the one at place `after`. Where some are gone
+    /// already, it goes on behind the last that is.
+    pub(crate) fn after(&self, after: u64) -> News {
+        let from = after.max(self.gone);
+        let mut entries: Vec<_> = LogKind::ALL
+            .into_iter()
+            .flat_map(|kind| {
+                let new = self.rings[kind as usize].since(|entry| entry.place <= from);
+                new.take(Self::PAGE).map(move |(id, entry)| (kind, id, entry))
+            })
+            .collect();
+        entries.sort_unstable_by_key(|(_, _, entry)| entry.place);
+        entries.truncate(Self::PAGE);
+        let place = entries.last().map_or(from, |(_, _, entry)| entry.place);
+        let entries = entries.into_iter().map(|(kind, id, entry)| (kind, id, entry.clone()));
+        News { missed: from - after, place, entries: entries.collect() }
+    }
+}
+
+#[cfg(feature = "api")]
+impl Entry {
+    pub(crate) const fn place(&self) -> u64 {
+        self.place
+    }
+
+    /// The fact; `None` for words.
+    pub(crate) const fn fact(&self) -> Option<&Record> {
+        match &self.what {
+            What::Fact(record) => Some(record),
+            What::Words(_) => None,
+        }
     }
 }
 
@@ -182,5 +268,50 @@ impl fmt::Display for Ending {
             Self::Crash(words) => write!(f, "crashed: {words}"),
             Self::Panicked(words) => write!(f, "panicked: {words}"),
         }
+    }
+}
+
+#[cfg(all(test, feature = "api"))]
+mod tests {
+    use super::*;
+
+    fn written(lines: u64, capacity: usize) -> Logs {
+        let mut logs = Logs::new(capacity);
+        for line in 1..=lines {
+            let fault = crate::brain::StateFault { state: crate::State::NotRun, event: "stop" };
+            match line % 3 {
+                0 => logs.record(Time::ZERO, Record::Fault(fault)),
+                _ => logs.write(Time::ZERO, &line.to_string()),
+            }
+        }
+        logs
+    }
+
+    fn places(news: &News) -> Vec<u64> {
+        news.entries.iter().map(|(_, _, entry)| entry.place()).collect()
+    }
+
+    #[test]
+    fn a_follower_reads_all_logs_in_one_order_page_by_page() {
+        let logs = written(200, 1000);
+        let (mut place, mut read) = (0, Vec::new());
+        while place < logs.written() {
+            let news = logs.after(place);
+            assert!(news.missed == 0 && news.place > place);
+            place = news.place;
+            read.extend(places(&news));
+        }
+        assert_eq!(read, (1..=200).collect::<Vec<_>>());
+        assert!(logs.after(200).entries.is_empty());
+    }
+
+    #[test]
+    fn what_a_follower_missed_is_counted_and_missed_once() {
+        // Of the words, 20 and older are gone; of the faults, 12 and older.
+        let logs = written(30, 6);
+        let news = logs.after(5);
+        assert_eq!(news.missed, 15);
+        assert_eq!(places(&news), (21..=30).collect::<Vec<_>>());
+        assert_eq!(logs.after(news.place).missed, 0);
     }
 }

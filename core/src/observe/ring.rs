@@ -16,12 +16,13 @@ impl<T> Ring<T> {
         Self { entries: VecDeque::new(), capacity, pushed: 0 }
     }
 
-    pub(crate) fn push(&mut self, entry: T) {
-        if self.entries.len() == self.capacity {
-            self.entries.pop_front();
-        }
+    /// Adds an entry; returns the one that has to go for it.
+    pub(crate) fn push(&mut self, entry: T) -> Option<T> {
+        let full = self.entries.len() == self.capacity;
+        let gone = if full { self.entries.pop_front() } else { None };
         self.entries.push_back(entry);
         self.pushed += 1;
+        gone
     }
 
     /// The newest `limit` entries with their ids, oldest first.
@@ -29,6 +30,15 @@ impl<T> Ring<T> {
         let skip = self.entries.len().saturating_sub(limit);
         let first = self.pushed - self.entries.len() as u64 + 1;
         (first..).zip(&self.entries).skip(skip)
+    }
+}
+
+#[cfg(feature = "api")]
+impl<T> Ring<T> {
+    /// The entries from the first on that is new, with their ids. Old ones all stand before new ones.
+    pub(crate) fn since(&self, is_old: impl Fn(&T) -> bool) -> impl Iterator<Item = (u64, &T)> {
+        let old = self.entries.partition_point(is_old);
+        self.tail(self.entries.len() - old)
     }
 }
 

@@ -112,8 +112,7 @@ impl Context {
 
     /// Writes a line to the watcher's context log.
     pub fn log(&self, words: &str) {
-        let now = self.cell.body.now();
-        self.cell.lock().logs.write(now, words);
+        self.cell.log(&mut self.cell.lock(), words);
     }
 
     /// An environment value of the watcher, set when it was built.

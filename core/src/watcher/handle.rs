@@ -13,7 +13,7 @@ use super::error::{ManagedError, SendError, StartError, StopError};
 use super::report::StopReport;
 use crate::brain::{Event, Message, State, Value};
 use crate::drive::{Cell, Inner, Refused, Woken};
-use crate::observe::{LogEntry, LogKind, MemoEntry, QueueDepths, Stats, WatchedEntry};
+use crate::observe::{LogEntry, LogKind, MemoEntry, QueueDepths, SignalEntry, Stats, WatchedEntry};
 use crate::runtime::OsSignals;
 
 /// A watcher: one managed function that runs again whenever a message arrives, a watched value
@@ -446,6 +446,18 @@ impl Watcher {
             kind,
             at: cell.body.wall(entry.at()),
             text: entry.to_string(),
+        });
+        worded.collect()
+    }
+
+    /// The newest signals of all classes, those that wait among them, oldest first: 30 at most.
+    /// Looking removes none and changes no order.
+    pub fn recent_signals(&self) -> Vec<SignalEntry> {
+        let cell = self.cell();
+        let worded = cell.signals().into_iter().map(|(at, signal)| SignalEntry {
+            class: signal.class(),
+            content: signal.to_string(),
+            at: cell.body.wall(at),
         });
         worded.collect()
     }

@@ -10,7 +10,7 @@ use hersh::{Config, Context, ManagedError, Message, State, Watcher};
 
 use crate::gate::client::Client;
 
-const ROUTES: [&str; 9] = [
+const ROUTES: [&str; 11] = [
     "/watcher/status",
     "/watcher/state",
     "/watcher/vars",
@@ -19,6 +19,8 @@ const ROUTES: [&str; 9] = [
     "/watcher/varState",
     "/watcher/config",
     "/watcher/logs",
+    "/watcher/signals",
+    "/metrics",
     "/healthz",
 ];
 

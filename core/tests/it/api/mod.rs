@@ -3,6 +3,8 @@
 #[cfg(feature = "sim")]
 mod bodies;
 mod errors;
+mod events;
 mod guarding;
 mod living;
 mod metrics;
+mod signals;

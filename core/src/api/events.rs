@@ -1,0 +1,325 @@
+//! `GET /watcher/events`: what happens, as it happens, as server-sent events.
+//!
+//! A follower reads from the bounded logs, at its own speed, and nobody keeps anything for it. The
+//! id of an event is its place among all entries of all logs, so a follower that comes again with
+//! `Last-Event-ID` goes on behind the last one it read, as far as the logs reach back. One that is
+//! so slow that entries are gone before it has read them is told how many, and let go.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+
+use super::format::rfc3339;
+use super::routes::Call;
+use crate::LogKind;
+use crate::brain::{Change, Ending, Record};
+use crate::drive::Cell;
+use crate::http::Response;
+use crate::observe::{Entry, News};
+
+/// A stream on which nothing happens says this often that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How long a follower waits for news before it lets the gate look whether its client is still
+/// there, and whether the server ends.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// How soon a client should come again, in milliseconds.
+const RETRY_MS: u32 = 1000;
+
+pub(super) fn events(call: &mut Call<'_, '_>) -> Response {
+    let last = call.request.header("last-event-id").filter(|id| !id.is_empty());
+    let Ok(last) = last.map(str::parse::<u64>).transpose() else {
+        return Response::error(400, "Last-Event-ID must be the id of an event");
+    };
+    let follower = Follower::new(Arc::clone(call.watcher.cell()), last, HEARTBEAT);
+    Response::stream(200, "text/event-stream", Box::new(follower))
+        .header("Cache-Control", "no-store")
+}
+
+/// One client's place in the logs. Holds the cell, and not the watcher: following keeps no watcher
+/// alive.
+struct Follower {
+    cell: Arc<Cell>,
+    place: u64,
+    /// What has been worded and not been sent yet.
+    words: Vec<u8>,
+    sent: usize,
+    heartbeat: Duration,
+    spoke: Instant,
+    /// It has been told that it missed something, and is let go.
+    over: bool,
+}
+
+impl Follower {
+    /// One that goes on behind the event `last`, or else begins with what happens next.
+    fn new(cell: Arc<Cell>, last: Option<u64>, heartbeat: Duration) -> Self {
+        let mut follower = Self {
+            cell,
+            place: 0,
+            words: format!("retry: {RETRY_MS}\n").into_bytes(),
+            sent: 0,
+            heartbeat,
+            spoke: Instant::now(),
+            over: false,
+        };
+        follower.begin(last);
+        follower
+    }
+
+    fn begin(&mut self, last: Option<u64>) {
+        let inner = self.cell.lock();
+        let newest = inner.logs.written();
+        let reaches_back_to = inner.logs.after(0).missed;
+        drop(inner);
+        let missed = match last {
+            None => {
+                self.place = newest;
+                None
+            }
+            // An id from before this process: nobody knows how much has been missed since.
+            Some(last) if last > newest => {
+                self.place = reaches_back_to;
+                Some(Json::Null)
+            }
+            Some(last) => {
+                self.place = last.max(reaches_back_to);
+                (last < reaches_back_to).then(|| (reaches_back_to - last).into())
+            }
+        };
+        match missed {
+            Some(missed) => self.lost(&missed),
+            // A client that knows the id before the first event can come again without a gap.
+            None => self.write(&format!("id: {}\n\n", self.place)),
+        }
+    }
+
+    fn lost(&mut self, missed: &Json) {
+        let data = json!({ "missed": missed });
+        self.write(&format!("id: {}\nevent: lost\ndata: {data}\n\n", self.place));
+    }
+
+    fn write(&mut self, words: &str) {
+        self.words.extend_from_slice(words.as_bytes());
+    }
+
+    /// Words what is new, waiting a moment for it.
+    fn refill(&mut self) {
+        self.words.clear();
+        self.sent = 0;
+        let News { missed, place, entries } = self.cell.news(self.place, PATIENCE);
+        if missed > 0 {
+            self.place += missed;
+            self.over = true;
+            return self.lost(&missed.into());
+        }
+        self.place = place;
+        for (kind, id, entry) in &entries {
+            let (name, data) = self.worded(*kind, *id, entry);
+            self.write(&format!("id: {}\nevent: {name}\ndata: {data}\n\n", entry.place()));
+        }
+        if self.words.is_empty() && self.spoke.elapsed() >= self.heartbeat {
+            self.write(": nothing new\n\n");
+        }
+    }
+
+    fn worded(&self, kind: LogKind, id: u64, entry: &Entry) -> (&'static str, Json) {
+        let (name, mut data) = entry.fact().map_or_else(|| ("log", json!({})), fact);
+        data["log"] = kind.as_str().into();
+        data["id"] = id.into();
+        data["createdAt"] = rfc3339(self.cell.body.wall(entry.at())).into();
+        data["text"] = entry.to_string().into();
+        (name, data)
+    }
+}
+
+impl Read for Follower {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.sent == self.words.len() {
+            if self.over {
+                return Ok(0);
+            }
+            self.refill();
+            if self.words.is_empty() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        let left = self.words.get(self.sent..).unwrap_or_default();
+        let count = left.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&left[..count]);
+        self.sent += count;
+        self.spoke = Instant::now();
+        Ok(count)
+    }
+}
+
+/// The kind of event that a fact is, and its parts.
+fn fact(record: &Record) -> (&'static str, Json) {
+    match record {
+        Record::Transition(transition) => (
+            "transition",
+            json!({
+                "from": transition.from.as_str(),
+                "to": transition.to.as_str(),
+                "cause": transition.cause.to_string(),
+            }),
+        ),
+        Record::Began { execution, attempt, trigger, message } => (
+            "execution",
+            json!({
+                "phase": "began",
+                "execution": execution,
+                "attempt": attempt,
+                "trigger": trigger.as_str(),
+                "message": message,
+                "changes": trigger.changes().iter().map(change).collect::<Vec<_>>(),
+            }),
+        ),
+        Record::Ended { execution, ending, took, timed_out } => {
+            let (outcome, words) = outcome(ending);
+            (
+                "execution",
+                json!({
+                    "phase": "ended",
+                    "execution": execution,
+                    "outcome": outcome,
+                    "words": words,
+                    "seconds": took.as_secs_f64(),
+                    "timedOut": timed_out,
+                }),
+            )
+        }
+        Record::TimedOut { execution } => {
+            ("execution", json!({ "phase": "timedOut", "execution": execution }))
+        }
+        Record::WatchError { .. } | Record::Fault(_) => ("log", json!({})),
+    }
+}
+
+/// A change as it is shown in a log: values cut short if they are long.
+fn change(change: &Change) -> Json {
+    json!({
+        "name": change.name(),
+        "old": change.old().map(ToString::to_string),
+        "new": change.new_value().to_string(),
+    })
+}
+
+fn outcome(ending: &Ending) -> (&'static str, Option<&str>) {
+    match ending {
+        Ending::Done => ("done", None),
+        Ending::Failed(words) => ("failed", Some(words)),
+        Ending::Stop(words) => ("stop", Some(words)),
+        Ending::Kill(words) => ("kill", Some(words)),
+        Ending::Crash(words) => ("crash", Some(words)),
+        Ending::Panicked(words) => ("panicked", Some(words)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Watcher;
+
+    /// A watcher whose logs keep four lines.
+    fn watcher() -> Watcher {
+        let config = crate::Config { max_log_entries: 4, ..crate::Config::default() };
+        Watcher::builder().config(config).build().unwrap()
+    }
+
+    fn say(watcher: &Watcher, words: &str) {
+        watcher.cell().log(&mut watcher.cell().lock(), words);
+    }
+
+    fn follow(watcher: &Watcher, last: Option<u64>, heartbeat: Duration) -> Follower {
+        Follower::new(Arc::clone(watcher.cell()), last, heartbeat)
+    }
+
+    fn next(follower: &mut Follower) -> String {
+        let mut buffer = [0; 4096];
+        let count = follower.read(&mut buffer).unwrap();
+        String::from_utf8(buffer[..count].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_follower_that_is_too_slow_is_told_and_let_go() {
+        let watcher = watcher();
+        let mut follower = follow(&watcher, None, HEARTBEAT);
+        assert_eq!(next(&mut follower), "retry: 1000\nid: 0\n\n");
+        for line in 0..4 {
+            say(&watcher, &line.to_string());
+        }
+        assert_eq!(next(&mut follower).matches("event: log\n").count(), 4);
+        for line in 0..7 {
+            say(&watcher, &line.to_string());
+        }
+        assert_eq!(next(&mut follower), "id: 7\nevent: lost\ndata: {\"missed\":3}\n\n");
+        assert_eq!(next(&mut follower), "", "the end");
+        let mut again = follow(&watcher, Some(7), HEARTBEAT);
+        assert_eq!(next(&mut again), "retry: 1000\nid: 7\n\n");
+        assert_eq!(next(&mut again).matches("event: log\n").count(), 4, "and none is missed");
+    }
+
+    #[test]
+    fn one_that_comes_again_late_is_told_and_goes_on() {
+        let watcher = watcher();
+        for line in 0..10 {
+            say(&watcher, &line.to_string());
+        }
+        for (last, missed) in [(2, "4"), (1000, "null")] {
+            let mut follower = follow(&watcher, Some(last), HEARTBEAT);
+            let lost =
+                format!("retry: 1000\nid: 6\nevent: lost\ndata: {{\"missed\":{missed}}}\n\n");
+            assert_eq!(next(&mut follower), lost);
+            assert!(next(&mut follower).starts_with("id: 7\nevent: log\n"));
+        }
+    }
+
+    #[test]
+    fn silence_is_broken_by_comments() {
+        let watcher = watcher();
+        let mut follower = follow(&watcher, None, Duration::ZERO);
+        next(&mut follower);
+        assert_eq!(next(&mut follower), ": nothing new\n\n");
+        let mut patient = follow(&watcher, None, HEARTBEAT);
+        next(&mut patient);
+        let waited = patient.read(&mut [0; 64]).unwrap_err();
+        assert_eq!(waited.kind(), io::ErrorKind::TimedOut, "so that the gate can look around");
+    }
+
+    #[test]
+    fn small_buffers_lose_nothing() {
+        let watcher = watcher();
+        let mut follower = follow(&watcher, None, HEARTBEAT);
+        next(&mut follower);
+        say(&watcher, "ä\n\"b\"");
+        let mut whole = Vec::new();
+        while !whole.ends_with(b"\n\n") {
+            let mut small = [0; 3];
+            let count = follower.read(&mut small).unwrap();
+            whole.extend_from_slice(&small[..count]);
+        }
+        let whole = String::from_utf8(whole).unwrap();
+        assert_eq!(whole.lines().count(), 4, "a line end in a value ends no line: {whole}");
+        assert!(whole.contains(r#""text":"ä\n\"b\"""#), "{whole}");
+    }
+
+    #[test]
+    fn nobody_is_told_where_nobody_waits() {
+        let watcher = watcher();
+        say(&watcher, "one");
+        assert!(!watcher.cell().lock().logs.is_awaited());
+        let mut follower = follow(&watcher, Some(0), HEARTBEAT);
+        next(&mut follower);
+        next(&mut follower);
+        let waiting = std::thread::spawn(move || next(&mut follower));
+        while !watcher.cell().lock().logs.is_awaited() {
+            std::thread::yield_now();
+        }
+        say(&watcher, "two");
+        assert!(!watcher.cell().lock().logs.is_awaited(), "told once");
+        assert!(waiting.join().unwrap().contains("two"));
+    }
+}
