@@ -29,14 +29,15 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// How soon a client should come again, in milliseconds.
 const RETRY_MS: u32 = 1000;
 
+pub(super) const CONTENT_TYPE: &str = "text/event-stream";
+
 pub(super) fn events(call: &mut Call<'_, '_>) -> Response {
     let last = call.request.header("last-event-id").filter(|id| !id.is_empty());
     let Ok(last) = last.map(str::parse::<u64>).transpose() else {
         return Response::error(400, "Last-Event-ID must be the id of an event");
     };
     let follower = Follower::new(Arc::clone(call.watcher.cell()), last, HEARTBEAT);
-    Response::stream(200, "text/event-stream", Box::new(follower))
-        .header("Cache-Control", "no-store")
+    Response::stream(200, CONTENT_TYPE, Box::new(follower)).header("Cache-Control", "no-store")
 }
 
 /// One client's place in the logs. Holds the cell, and not the watcher: following keeps no watcher

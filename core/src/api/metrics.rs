@@ -7,7 +7,7 @@ use super::routes::Call;
 use crate::http::Response;
 use crate::{Histogram, State, Stats, Watcher};
 
-const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Every state, each a series of its own.
 const STATES: [State; 8] = [

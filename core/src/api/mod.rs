@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod format;
 mod metrics;
+mod openapi;
 mod routes;
 mod secrets;
 mod server;

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{bodies, events, metrics, steer};
+use super::openapi::{About, Taken};
+use super::{bodies, events, metrics, openapi, steer};
 use crate::http::{BearerToken, Handler, Method, Request, Response};
 use crate::{Watcher, WeakWatcher};
 
@@ -18,56 +19,112 @@ pub(super) struct Call<'a, 'b> {
     pub(super) watcher: &'a Watcher,
     pub(super) request: &'a mut Request<'b>,
     pub(super) show_secrets: bool,
+    /// Whether the server asks for a token.
+    pub(super) guarded: bool,
 }
 
 /// What answers a request.
-type Answer = fn(&mut Call<'_, '_>) -> Response;
+pub(super) type Answer = fn(&mut Call<'_, '_>) -> Response;
 
 /// A path, and what may be done there.
-struct Route {
-    path: &'static str,
-    does: Does,
+pub(super) struct Route {
+    pub(super) path: &'static str,
+    pub(super) does: Does,
     /// Whether it is answered without the token too.
-    open: bool,
+    pub(super) open: bool,
+    pub(super) about: About,
 }
 
-enum Does {
+pub(super) enum Does {
     /// Answers GET, and HEAD, which the gate leaves without a body.
     Show(Answer),
-    /// Answers POST.
-    Steer(Answer),
+    /// Answers POST, with a body of this shape.
+    Steer(Answer, &'static str),
 }
 
-const fn show(path: &'static str, answer: Answer) -> Route {
-    Route { path, does: Does::Show(answer), open: false }
+const JSON: &str = "application/json";
+
+/// A route that answers GET with JSON of this shape.
+const fn show(
+    path: &'static str,
+    summary: &'static str,
+    answer: &'static str,
+    with: Answer,
+) -> Route {
+    let about = About { summary, answer, content_type: JSON, takes: &[], codes: &[] };
+    Route { path, does: Does::Show(with), open: false, about }
 }
 
-/// For those who only ask whether it lives.
-const fn probe(path: &'static str, answer: Answer) -> Route {
-    Route { open: true, ..show(path, answer) }
+/// A route that answers POST: takes JSON of one shape, answers with another.
+const fn steer(
+    path: &'static str,
+    summary: &'static str,
+    (body, answer): (&'static str, &'static str),
+    with: Answer,
+) -> Route {
+    Route { does: Does::Steer(with, body), ..show(path, summary, answer, with) }
 }
 
-const fn steer(path: &'static str, answer: Answer) -> Route {
-    Route { path, does: Does::Steer(answer), open: false }
+impl Route {
+    /// For those who only ask whether it lives.
+    const fn open(self) -> Self {
+        Self { open: true, ..self }
+    }
+
+    const fn of_type(self, content_type: &'static str) -> Self {
+        Self { about: About { content_type, ..self.about }, ..self }
+    }
+
+    /// May be asked with parameters, which may be wrong.
+    const fn taking(self, takes: &'static [Taken]) -> Self {
+        Self { about: About { takes, codes: &[400], ..self.about }, ..self }
+    }
 }
+
+const LOG_QUERY: &[Taken] = &[
+    Taken { at: "query", name: "type", shape: "LogType" },
+    Taken { at: "query", name: "limit", shape: "LogLimit" },
+];
+
+const LAST_EVENT: &[Taken] = &[Taken { at: "header", name: "Last-Event-ID", shape: "EventId" }];
 
 /// The whole WatcherAPI.
-const ROUTES: &[Route] = &[
-    show("/watcher/status", |call| json(&bodies::status(call.watcher))),
-    show("/watcher/state", |call| json(&bodies::state(call.watcher))),
-    show("/watcher/vars", |call| json(&bodies::vars(call.watcher, call.show_secrets))),
-    show("/watcher/watching", |call| json(&bodies::watching(call.watcher))),
-    show("/watcher/memoCache", |call| json(&bodies::memo_cache(call.watcher))),
-    show("/watcher/varState", |call| json(&bodies::var_state(call.watcher))),
-    show("/watcher/config", |call| json(&bodies::config(call.watcher))),
-    show("/watcher/logs", bodies::logs),
-    show("/watcher/signals", |call| json(&bodies::signals(call.watcher))),
-    show("/watcher/events", events::events),
-    steer("/watcher/message", steer::message),
-    steer("/watcher/stop", steer::stop),
-    probe("/healthz", bodies::health),
-    probe("/readyz", bodies::readiness),
-    show("/metrics", metrics::metrics),
+pub(super) const ROUTES: &[Route] = &[
+    show("/watcher/status", "Whether it runs", "Status", |call| {
+        json(&bodies::status(call.watcher))
+    }),
+    show("/watcher/state", "Whether it runs, and what it has counted", "WholeState", |call| {
+        json(&bodies::state(call.watcher))
+    }),
+    show("/watcher/vars", "Its environment", "Vars", |call| {
+        json(&bodies::vars(call.watcher, call.show_secrets))
+    }),
+    show("/watcher/watching", "The names of its variables", "Watching", |call| {
+        json(&bodies::watching(call.watcher))
+    }),
+    show("/watcher/memoCache", "What it has computed once", "MemoCache", |call| {
+        json(&bodies::memo_cache(call.watcher))
+    }),
+    show("/watcher/varState", "Its variables and context values", "VarState", |call| {
+        json(&bodies::var_state(call.watcher))
+    }),
+    show("/watcher/config", "Its configuration", "Config", |call| {
+        json(&bodies::config(call.watcher))
+    }),
+    show("/watcher/logs", "Its logs", "Logs", bodies::logs).taking(LOG_QUERY),
+    show("/watcher/signals", "What waits, and what came last", "Signals", |call| {
+        json(&bodies::signals(call.watcher))
+    }),
+    show("/watcher/events", "What happens, as it happens", "Events", events::events)
+        .of_type(events::CONTENT_TYPE)
+        .taking(LAST_EVENT),
+    steer("/watcher/message", "Send a message", ("Message", "Sent"), steer::message),
+    steer("/watcher/stop", "Ask for a graceful end", ("Anything", "Stopping"), steer::stop),
+    show("/healthz", "Whether it has not failed", "Condition", bodies::health).open(),
+    show("/readyz", "Whether it serves messages", "Condition", bodies::readiness).open(),
+    show("/metrics", "Its counters, for Prometheus", "Metrics", metrics::metrics)
+        .of_type(metrics::CONTENT_TYPE),
+    show("/openapi.json", "This", "Document", openapi::openapi),
 ];
 
 impl Api {
@@ -93,12 +150,13 @@ impl Handler for Api {
             return Response::error(503, "the watcher is gone");
         };
         let show_secrets = self.show_secrets;
-        let mut call = Call { watcher: &watcher, request, show_secrets };
+        let guarded = self.token.is_some();
+        let mut call = Call { watcher: &watcher, request, show_secrets, guarded };
         match (&route.does, call.request.method()) {
             (Does::Show(answer), Method::Get | Method::Head)
-            | (Does::Steer(answer), Method::Post) => answer(&mut call),
+            | (Does::Steer(answer, _), Method::Post) => answer(&mut call),
             (Does::Show(_), _) => not_allowed("GET, HEAD"),
-            (Does::Steer(_), _) => not_allowed("POST"),
+            (Does::Steer(..), _) => not_allowed("POST"),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::gate::client::Client;
 
 /// A watcher with something of everything, 330.1 s after its start.
-fn rich() -> (Simulation, Watcher) {
+pub(super) fn rich() -> (Simulation, Watcher) {
     let sim = Simulation::new(1);
     let env = [("PAIR", "BTC/EUR"), ("API_KEY", "canary"), ("DB", "postgres://me:canary@db/x")];
     let builder = sim.builder().name("prices").envs(env);

@@ -7,4 +7,6 @@ mod events;
 mod guarding;
 mod living;
 mod metrics;
+#[cfg(feature = "sim")]
+mod openapi;
 mod signals;
