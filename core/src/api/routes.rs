@@ -153,8 +153,11 @@ impl Handler for Api {
         let guarded = self.token.is_some();
         let mut call = Call { watcher: &watcher, request, show_secrets, guarded };
         match (&route.does, call.request.method()) {
-            (Does::Show(answer), Method::Get | Method::Head)
-            | (Does::Steer(answer, _), Method::Post) => answer(&mut call),
+            (Does::Show(answer), Method::Get | Method::Head) => answer(&mut call),
+            (Does::Steer(answer, _), Method::Post) => match call.request.admit_json() {
+                Ok(()) => answer(&mut call),
+                Err(refusal) => refusal,
+            },
             (Does::Show(_), _) => not_allowed("GET, HEAD"),
             (Does::Steer(..), _) => not_allowed("POST"),
         }

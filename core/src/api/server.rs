@@ -53,7 +53,9 @@ impl Watcher {
             return Err(ApiError::Started { address: gate.local_addr() });
         }
         let ApiConfig { address, allowed_hosts, show_secrets, token } = config;
-        let limits = GateConfig { address, allowed_hosts, ..GateConfig::default() };
+        // The handler keeps the rule itself, where it knows that a body is wanted at all.
+        let json_only = false;
+        let limits = GateConfig { address, allowed_hosts, json_only, ..GateConfig::default() };
         let opened = Gate::bind(limits, Api::new(self.downgrade(), show_secrets, token))?;
         Ok(gate.insert(opened).local_addr())
     }

@@ -12,12 +12,18 @@ use super::refusal::Refusal;
 pub(super) fn admit(head: &Head, config: &GateConfig) -> Result<(), Refusal> {
     admit_host(head, &config.allowed_hosts)?;
     if config.json_only && matches!(head.method, Method::Post | Method::Put | Method::Patch) {
-        if head.framing == Framing::None {
-            return Err(Refusal::new(411, "Content-Length is required"));
-        }
-        if !is_json(head)? {
-            return Err(Refusal::new(415, "Content-Type must be application/json"));
-        }
+        admit_json(head)?;
+    }
+    Ok(())
+}
+
+/// A body must be there, and of a type that a foreign page cannot send without asking first.
+pub(super) fn admit_json(head: &Head) -> Result<(), Refusal> {
+    if head.framing == Framing::None {
+        return Err(Refusal::new(411, "Content-Length is required"));
+    }
+    if !is_json(head)? {
+        return Err(Refusal::new(415, "Content-Type must be application/json"));
     }
     Ok(())
 }

@@ -9,6 +9,9 @@ use tiny_http::Method;
 use super::body::Body;
 use super::error::BodyError;
 use super::head::Head;
+use super::policy;
+use super::refusal::Refusal;
+use super::response::Response;
 
 /// A request whose head has kept all the rules and whose body is still to be read.
 pub struct Request<'a> {
@@ -59,6 +62,13 @@ impl<'a> Request<'a> {
     /// Who asks.
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// The rule of [`json_only`](super::GateConfig::json_only), for a handler that first looks
+    /// whether there is such a route, and such a method there.
+    pub(crate) fn admit_json(&self) -> Result<(), Response> {
+        let admitted = policy::admit_json(self.head);
+        admitted.map_err(|Refusal { status, reason }| Response::error(status, reason))
     }
 
     /// Raises or lowers the cap on the body, in bytes. Must come before the first read of it.

@@ -28,7 +28,13 @@ fn unknown_routes_and_methods() {
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
     let answer = client.get("/watcher/message");
     assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
-    for method in ["DELETE", "OPTIONS", "TRACE", "BREW"] {
+    for method in ["PUT", "PATCH", "POST"] {
+        client.send(format!("{method} /watcher/status HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        assert_eq!(client.answer().status, 405, "{method}: no body could help it");
+        client.send(format!("{method} /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        assert_eq!(client.answer().status, 404, "{method}");
+    }
+    for method in ["DELETE", "PUT", "OPTIONS", "TRACE", "BREW"] {
         client.send(format!("{method} /watcher/stop HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         let answer = client.answer();
         assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")), "{method}");
