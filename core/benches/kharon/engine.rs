@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 
 use hersh::kharon::{Kharon, NewTicket, Router, Settings, Store};
 
-use crate::report::{Bar, Report, microseconds, percentile, rate};
+use crate::report::{Bar, Report, as_f64, microseconds, percentile, rate};
 use crate::work;
 
 /// Numbers of tickets that no other part of the bench uses.
 const FIRST: usize = 500_000_000;
 
 /// Adds so many tickets while four workers run them, whatever waits already; the new ones go first.
-/// How many a second, from the first one added to the last one settled.
-pub(crate) fn end_to_end(store: impl Store, tickets: usize) -> f64 {
+/// How many a second, from the first one added to the last one settled; and the processor time that
+/// each took of all threads, in microseconds.
+pub(crate) fn end_to_end(store: impl Store, tickets: usize) -> (f64, f64) {
     let kharon = Kharon::new(store, Settings::default()).unwrap();
     let handled = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&handled);
@@ -27,7 +28,7 @@ pub(crate) fn end_to_end(store: impl Store, tickets: usize) -> f64 {
         })
         .handle("work", |_| Ok(()));
     kharon.start(router).unwrap();
-    let began = Instant::now();
+    let (began, used) = (Instant::now(), processor_time());
     for start in (FIRST..FIRST + tickets).step_by(100) {
         let additions = (start..(start + 100).min(FIRST + tickets)).map(|number| {
             let ticket = NewTicket::new(format!("new-{number:09}"), "new").unwrap().nice(0);
@@ -40,9 +41,15 @@ pub(crate) fn end_to_end(store: impl Store, tickets: usize) -> f64 {
         thread::sleep(Duration::from_micros(200));
     }
     let report = kharon.stop(Duration::from_secs(60));
-    let took = began.elapsed();
+    let (took, used) = (began.elapsed(), processor_time().saturating_sub(used));
     assert_eq!((report.still_running, report.unsaved), (0, 0));
-    rate(tickets, took)
+    (rate(tickets, took), microseconds(used) / as_f64(tickets))
+}
+
+/// What all threads of this process have used.
+fn processor_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(used).unwrap_or_default()
 }
 
 /// From `add` to the handler, where nothing else is to be done: the median, and p99.

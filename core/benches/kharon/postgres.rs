@@ -169,7 +169,7 @@ fn one(plan: &Plan, report: &mut Report, address: &str, waiting: usize) {
     let took = microseconds(work::poll_time(&store, 4, polls));
     let reference = microseconds(bare.poll_time(4, polls));
     report.add(name("poll of 4"), "us", took, Some(reference), None);
-    let value = engine::end_to_end(store, tickets / 4);
+    let (value, _) = engine::end_to_end(store, tickets / 4);
     report.add(name("end to end by 4 workers"), "/s", value, None, None);
     let mut client = bare.connect();
     client
