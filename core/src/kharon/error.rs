@@ -49,7 +49,7 @@ impl StoreFault {
 }
 
 /// A store that could not serve. Whether the call had an effect is then unknown, unless the store
-/// says otherwise; `Kharon` never takes such a call as acknowledged.
+/// says otherwise; [`Kharon`](crate::kharon::Kharon) never takes such a call as acknowledged.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StoreError {

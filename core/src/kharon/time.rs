@@ -90,7 +90,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// What tells the time to a store that has no clock of its own, and to a
-/// `Kharon`.
+/// [`Kharon`](crate::kharon::Kharon).
 pub trait Clock: Send + Sync + 'static {
     /// The time. Never less than it said before.
     fn now(&self) -> Timestamp;

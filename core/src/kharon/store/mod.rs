@@ -1,9 +1,8 @@
 //! Where tickets are kept.
 //!
-//! A [`Store`] is what a `Kharon` stands on. Whoever writes one finds
-//! what each operation does to one ticket in [`rules`](crate::kharon::rules), as pure functions,
-//! and what is expected of the whole in [`conformance`](crate::kharon::conformance), as tests to
-//! run.
+//! A [`Store`] is what a [`Kharon`](crate::kharon::Kharon) stands on. Whoever writes one finds what
+//! each operation does to one ticket in [`rules`](crate::kharon::rules), as pure functions, and what
+//! is expected of the whole in [`conformance`](crate::kharon::conformance), as checks to run.
 
 mod memory;
 mod ops;

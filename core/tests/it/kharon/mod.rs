@@ -1,5 +1,6 @@
 //! Kharon, as its users see it.
 
+mod agreement;
 #[cfg(feature = "api")]
 mod examples;
 mod running;

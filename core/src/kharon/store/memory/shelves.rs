@@ -29,7 +29,8 @@ pub(super) enum Found {
 #[derive(Debug)]
 pub(super) struct Shelves {
     records: Slab<Record>,
-    by_id: HashTable<u32>,
+    /// Places by id, each with a part of the id's hash, so that growing reads no record.
+    by_id: HashTable<(u32, u32)>,
     hasher: DefaultHashBuilder,
     pub(super) lanes: Lanes,
     expiring: BTreeSet<(Timestamp, u32)>,
@@ -59,10 +60,20 @@ impl Shelves {
         }
     }
 
+    /// The hash of an id: a part of it is kept, and the whole made of that.
+    fn hash(&self, id: &TicketId) -> (u64, u32) {
+        let whole = self.hasher.hash_one(id);
+        #[expect(clippy::cast_possible_truncation, reason = "a part is wanted")]
+        let part = (whole ^ whole >> 32) as u32;
+        (spread(part), part)
+    }
+
     pub(super) fn find(&self, id: &TicketId) -> Option<u32> {
-        let hash = self.hasher.hash_one(id);
-        let same = |slot: &u32| self.records.get(*slot).is_some_and(|record| record.id == *id);
-        self.by_id.find(hash, same).copied()
+        let (hash, part) = self.hash(id);
+        let same = |(other, slot): &(u32, u32)| {
+            *other == part && self.records.get(*slot).is_some_and(|record| record.id == *id)
+        };
+        self.by_id.find(hash, same).map(|(_, slot)| *slot)
     }
 
     pub(super) fn ticket(&self, slot: u32) -> Option<Ticket> {
@@ -129,17 +140,14 @@ impl Shelves {
     /// Adds a ticket whose id and key are free, and which its group counts already.
     pub(super) fn insert(&mut self, ticket: Ticket, now: Timestamp) -> Result<(), StoreError> {
         let lane = self.lanes.enter(&ticket.tube, &ticket.kind);
-        let hash = self.hasher.hash_one(&ticket.id);
+        let (hash, part) = self.hash(&ticket.id);
         let key = ticket.unique_key.clone();
         self.added += 1;
         let Some(slot) = self.records.insert(Record::new(ticket, lane, self.added)) else {
             self.lanes.leave(lane);
             return Err(StoreError::new(StoreFault::Full, "no more tickets can be numbered"));
         };
-        let Self { by_id, records, hasher, .. } = self;
-        by_id.insert_unique(hash, slot, |slot| {
-            records.get(*slot).map_or(0, |record| hasher.hash_one(&record.id))
-        });
+        self.by_id.insert_unique(hash, (part, slot), |(part, _)| spread(*part));
         if let Some(key) = key {
             self.by_key.insert(key, slot);
         }
@@ -152,8 +160,8 @@ impl Shelves {
     fn remove(&mut self, slot: u32, moved: Option<(Status, Status)>, now: Timestamp) {
         self.dequeue(slot);
         let Some(record) = self.records.get(slot) else { return };
-        let hash = self.hasher.hash_one(&record.id);
-        if let Ok(entry) = self.by_id.find_entry(hash, |at| *at == slot) {
+        let (hash, _) = self.hash(&record.id);
+        if let Ok(entry) = self.by_id.find_entry(hash, |(_, at)| *at == slot) {
             entry.remove();
         }
         let Some(record) = self.records.remove(slot) else { return };
@@ -328,6 +336,11 @@ impl Shelves {
             self.remove(slot, Some((Status::Pending, Status::Cancelled)), now);
         }
     }
+}
+
+/// A part of a hash in both halves of a whole: a table looks at the lowest bits and the highest.
+const fn spread(part: u32) -> u64 {
+    (part as u64) << 32 | part as u64
 }
 
 fn count_of(counts: &mut StoreStats, status: Status) -> &mut u64 {

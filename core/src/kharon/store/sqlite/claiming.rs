@@ -1,8 +1,10 @@
 //! Claiming, and removing what has expired.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::{columns, read};
+use super::rows::{columns, damaged, read};
 use super::tx::Tx;
 use crate::kharon::error::StoreError;
 use crate::kharon::name::Label;
@@ -30,13 +32,9 @@ impl Tx<'_> {
         }
         keys.sort_unstable();
         keys.truncate(poll.at_most);
-        let mut tickets = Vec::with_capacity(keys.len());
-        for (_, _, seq) in keys {
-            let ticket = self.claim(seq, poll)?;
-            let until = ticket.lease.map_or(i64::MAX, |lease| lease.until.to_database());
-            next = next.min(until);
-            tickets.push(ticket);
-        }
+        let tickets = self.claim(&keys, poll.lease)?;
+        let ends = tickets.iter().filter_map(|ticket| ticket.lease);
+        next = ends.map(|lease| lease.until.to_database()).chain([next]).min().unwrap_or(next);
         let next_in = (next < i64::MAX).then(|| Timestamp::from_database(next).since(self.now));
         Ok(Polled { tickets, next_in })
     }
@@ -71,21 +69,29 @@ impl Tx<'_> {
         }
     }
 
-    fn claim(&mut self, seq: i64, poll: &Poll) -> Result<Ticket, StoreError> {
-        let token = self.tokens.give(self.connection)?;
-        let until = (self.now + poll.lease).to_database();
-        let mut claim = self.connection.prepare_cached(concat!(
-            "UPDATE tickets SET spot = 2, attempts = attempts + 1, mtime = ?2, token = ?3, \
-             until = ?4, ready_at = max(runat, ?4) WHERE seq = ?1 RETURNING ",
-            columns!()
+    fn claim(&mut self, keys: &[Key], lease: Duration) -> Result<Vec<Ticket>, StoreError> {
+        let mut find = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM tickets WHERE seq = ?1"
         ))?;
-        let token = token.0.cast_signed();
-        let mut rows = claim.query(params![seq, self.now.to_database(), token, until])?;
-        let row = rows.next()?.ok_or_else(super::rows::damaged)?;
-        let (_, ticket) = read(row, self.lanes)?;
-        // Ends the statement, without which what it did is not done.
-        while rows.next()?.is_some() {}
-        Ok(ticket)
+        let mut claim = self.connection.prepare_cached(
+            "UPDATE tickets SET spot = 2, attempts = ?2, mtime = ?3, token = ?4, until = ?5, \
+             ready_at = max(runat, ?5) WHERE seq = ?1",
+        )?;
+        let mut tickets = Vec::with_capacity(keys.len());
+        for (_, _, seq) in keys {
+            let token = self.tokens.give(self.connection)?;
+            let mut rows = find.query([seq])?;
+            let (_, mut ticket) = read(rows.next()?.ok_or_else(damaged)?, self.lanes)?;
+            drop(rows);
+            rules::claim(&mut ticket, token, lease, self.now);
+            let (token, now) = (token.0.cast_signed(), self.now.to_database());
+            let until = (self.now + lease).to_database();
+            claim.execute(params![seq, ticket.attempts, now, token, until])?;
+            tickets.push(ticket);
+        }
+        Ok(tickets)
     }
 
     /// Removes tickets and groups whose time has come.

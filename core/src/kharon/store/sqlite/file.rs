@@ -48,6 +48,8 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, S
         Durability::Normal => "NORMAL",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
+    // The same few pages change again and again; copying them back less often writes them less.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 4000, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     migrate(&mut connection)?;
     Ok(connection)

@@ -1,6 +1,6 @@
 //! What is done to tickets within a transaction.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::lanes::Lanes;
 use super::rows::{bytes, columns, place, read};
@@ -20,6 +20,27 @@ pub(super) struct Tx<'a> {
     pub(super) now: Timestamp,
     /// How many tickets became ready, or have a new time to wait for.
     pub(super) news: usize,
+    /// The statements that are run most, held so that they are not looked up each time.
+    pub(super) held: Held<'a>,
+}
+
+#[derive(Default)]
+pub(super) struct Held<'a> {
+    insert: Option<CachedStatement<'a>>,
+    settle: Option<CachedStatement<'a>>,
+    remove: Option<CachedStatement<'a>>,
+}
+
+/// The statement of a place, prepared if need be.
+fn held<'a, 'b>(
+    place: &'b mut Option<CachedStatement<'a>>,
+    connection: &'a Connection,
+    sql: &str,
+) -> Result<&'b mut CachedStatement<'a>, StoreError> {
+    if place.is_none() {
+        *place = Some(connection.prepare_cached(sql)?);
+    }
+    place.as_mut().ok_or_else(super::rows::damaged)
 }
 
 /// What a new ticket meets.
@@ -156,7 +177,9 @@ impl Tx<'_> {
                 ticket.repeat.as_ref().map(|repeat| repeat.to_text()),
             ])?
         } else {
-            let mut insert = self.connection.prepare_cached(
+            let insert = held(
+                &mut self.held.insert,
+                self.connection,
                 "INSERT INTO tickets (id, lane, nice, runat, ready_at, spot, ctime, mtime, payload) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8) ON CONFLICT (id) DO NOTHING",
             )?;
@@ -206,7 +229,7 @@ impl Tx<'_> {
     /// Settles, in one statement, a claimed ticket that neither repeats nor is of a group: by far
     /// the most common change. Whether it was such a ticket, and the claim was good; it does then
     /// what [`rules::apply`] would.
-    fn finish_plain(&self, update: &Update) -> Result<bool, StoreError> {
+    fn finish_plain(&mut self, update: &Update) -> Result<bool, StoreError> {
         let (Some(token), Change::Finish { status, keep, expire_in, reason: None, payload: None }) =
             (update.token, &update.change)
         else {
@@ -219,7 +242,9 @@ impl Tx<'_> {
         let (token, now) = (token.0.cast_signed(), self.now.to_database());
         let changed = if *keep {
             let expires_at = expire_in.map(|after| (self.now + after).to_database());
-            let mut settle = self.connection.prepare_cached(
+            let settle = held(
+                &mut self.held.settle,
+                self.connection,
                 "UPDATE tickets SET status = ?4, spot = 0, token = NULL, until = NULL, \
                  mtime = ?3, expires_at = ?5 \
                  WHERE id = ?1 AND token = ?2 AND until > ?3 AND status = 0 \
@@ -227,7 +252,9 @@ impl Tx<'_> {
             )?;
             settle.execute(params![id, token, now, status.code(), expires_at])?
         } else {
-            let mut remove = self.connection.prepare_cached(
+            let remove = held(
+                &mut self.held.remove,
+                self.connection,
                 "DELETE FROM tickets WHERE id = ?1 AND token = ?2 AND until > ?3 AND status = 0 \
                  AND repeat IS NULL AND group_name IS NULL",
             )?;

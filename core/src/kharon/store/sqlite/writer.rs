@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::lanes::Lanes;
 use super::tokens::Tokens;
-use super::tx::Tx;
+use super::tx::{Held, Tx};
 use super::{Durability, lock};
 use crate::kharon::bell::Bells;
 use crate::kharon::error::{StoreError, StoreFault};
@@ -152,11 +152,13 @@ impl Desk {
     fn run(&mut self, jobs: &mut [Box<dyn Job>], clock: &dyn Clock) -> Result<usize, StoreError> {
         let Self { connection, lanes, tokens, .. } = self;
         // Read with the file locked, so that times of different processes are in order.
-        let mut tx = Tx { connection, lanes, tokens, now: clock.now(), news: 0 };
+        let held = Held::default();
+        let mut tx = Tx { connection, lanes, tokens, now: clock.now(), news: 0, held };
         for job in jobs {
             job.run(&mut tx)?;
         }
         let news = tx.news;
+        drop(tx);
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(news)
     }
