@@ -165,6 +165,7 @@ pub(super) fn config(watcher: &Watcher) -> Json {
                 "jitter": recovery.jitter,
             },
             "persist": persist_path(config),
+            "journal": journal_path(config),
         },
         "timestamp": rfc3339(watcher.now()),
     })
@@ -178,6 +179,17 @@ fn persist_path(config: &Config) -> Option<String> {
 
 #[cfg(not(feature = "persist"))]
 fn persist_path(_: &Config) -> Option<String> {
+    None
+}
+
+/// The file that records every input, if one does.
+#[cfg(feature = "journal")]
+fn journal_path(config: &Config) -> Option<String> {
+    config.journal.as_ref().map(|journal| journal.path.display().to_string())
+}
+
+#[cfg(not(feature = "journal"))]
+fn journal_path(_: &Config) -> Option<String> {
     None
 }
 

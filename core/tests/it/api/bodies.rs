@@ -193,6 +193,7 @@ fn config() {
                     "jitter": 0.0,
                 },
                 "persist": null,
+                "journal": null,
             },
             "timestamp": NOW,
         })
