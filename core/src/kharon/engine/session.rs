@@ -144,12 +144,17 @@ impl Session {
         }
     }
 
-    /// How many tickets to claim: as many as there are workers without one, and a whole batch
-    /// while handlers are quick.
+    /// How many tickets to claim: as many as there are workers without one; and a whole batch while
+    /// handlers are so quick that one worker would be through with it in no time. Where a disk or a
+    /// network is to be waited for, the batch is then not held down to the number of workers.
     fn appetite(&self) -> usize {
-        let batch = self.engine.settings.batch();
+        let settings = &self.engine.settings;
         let quick = u128::from(self.pace.load(Ordering::Relaxed)) <= QUICK.as_nanos();
-        if quick { batch } else { (self.idle.load(Ordering::Relaxed) + 1).min(batch) }
+        match (quick, self.engine.store.prefers_batches()) {
+            (true, true) => settings.batch_size,
+            (true, false) => settings.batch(),
+            _ => (self.idle.load(Ordering::Relaxed) + 1).min(settings.batch()),
+        }
     }
 
     fn receive(&self, tickets: Vec<Ticket>, now: Timestamp, until: Timestamp) {
@@ -170,7 +175,7 @@ impl Session {
         if self.router.limits.is_empty() {
             return (Vec::new(), None);
         }
-        let batch = self.engine.settings.batch();
+        let batch = self.engine.settings.batch_size;
         let mut allowed_in = None;
         let meters = lock(&self.meters);
         let budget = |(kind, meter): (&Label, &Meter)| {
