@@ -2,6 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use postgres::error::SqlState;
+use postgres::types::ToSql;
+
 use super::groups::{self, Groups};
 use super::pool::{Repeat, Session, Trouble};
 use super::rows::{self, Columns, Kept};
@@ -41,20 +44,38 @@ fn is_plain(additions: &[Addition]) -> bool {
     })
 }
 
-const PLAIN: &str = "
-    WITH clock AS MATERIALIZED (SELECT coalesce($1::bigint, {now}) AS now)
-    INSERT INTO {tickets} (id, kind, tube, payload, nice, runat, status, attempts, ctime, mtime,
-        ready, due)
-    SELECT id, kind, tube, payload, nice, runat, 0, 0, now, now, runat <= now, runat
-    FROM clock, LATERAL (
-        SELECT id, kind, tube, payload, nice, place,
-            coalesce(runat, least(now::numeric + delay, 9223372036854775807)::bigint) AS runat
-        FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::int[], $7::bigint[],
-            $8::bigint[])
-            WITH ORDINALITY AS new (id, kind, tube, payload, nice, runat, delay, place)
-        ORDER BY place) AS new
-    ON CONFLICT (id) DO NOTHING
-    RETURNING id";
+macro_rules! insert {
+    ($on_conflict:literal) => {
+        concat!(
+            "
+    WITH clock AS MATERIALIZED (SELECT coalesce($1::bigint, {now}) AS now),
+    added AS (
+        INSERT INTO {tickets} (id, kind, tube, payload, nice, runat, status, attempts, ctime,
+            mtime, ready, due)
+        SELECT id, kind, tube, payload, nice, runat, 0, 0, now, now, runat <= now, runat
+        FROM clock, LATERAL (
+            SELECT id, kind, tube, payload, nice, place, CASE
+                WHEN runat IS NOT NULL THEN runat
+                WHEN delay = 0 THEN now
+                ELSE least(now::numeric + delay, 9223372036854775807)::bigint END AS runat
+            FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::int[],
+                $7::bigint[], $8::bigint[])
+                WITH ORDINALITY AS new (id, kind, tube, payload, nice, runat, delay, place)
+            ORDER BY place) AS new",
+            $on_conflict,
+            "
+        RETURNING id)
+    SELECT CASE WHEN count(*) < cardinality($2) THEN coalesce(array_agg(id), '{}') END
+    FROM added"
+        )
+    };
+}
+
+/// The usual case, in which all ids are new.
+const ALL_NEW: &str = insert!("");
+
+/// What is there already stays; the ids of the others are returned.
+const SOME_NEW: &str = insert!(" ON CONFLICT (id) DO NOTHING");
 
 fn plain(core: &Core, session: &mut Session, additions: &[Addition]) -> Result<Answers, Trouble> {
     let tickets = || additions.iter().map(|addition| &addition.ticket);
@@ -64,14 +85,23 @@ fn plain(core: &Core, session: &mut Session, additions: &[Addition]) -> Result<A
     let payloads: Vec<&[u8]> = tickets().map(|ticket| ticket.payload.as_bytes()).collect();
     let nices: Vec<_> = tickets().map(|ticket| ticket.nice).collect();
     let (moments, delays): (Vec<_>, Vec<_>) = tickets().map(times).unzip();
-    let rows = session.query(
-        PLAIN,
-        &[&core.given_now(), &ids, &kinds, &tubes, &payloads, &nices, &moments, &delays],
-    )?;
-    if rows.len() == additions.len() {
+    let now = core.given_now();
+    let values: [&(dyn ToSql + Sync); 8] =
+        [&now, &ids, &kinds, &tubes, &payloads, &nices, &moments, &delays];
+    let rows = match session.query(ALL_NEW, &values) {
+        Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+            session.query(SOME_NEW, &values)?
+        }
+        rows => rows?,
+    };
+    let new: Option<Vec<&str>> = match rows.first() {
+        Some(row) => row.try_get(0)?,
+        None => None,
+    };
+    let Some(new) = new else {
         return Ok(additions.iter().map(|_| Ok(Added::New)).collect());
-    }
-    let new: HashSet<&str> = rows.iter().map(|row| row.get(0)).collect();
+    };
+    let new: HashSet<&str> = new.into_iter().collect();
     Ok(additions
         .iter()
         .map(|Addition { ticket, if_exists }| {

@@ -27,10 +27,11 @@ pub(super) struct Changed {
 pub(super) fn update(core: &Core, updates: &[Update]) -> Result<Changed, StoreError> {
     let mut answers: Vec<Option<Answer>> = updates.iter().map(|_| None).collect();
     if is_plain(updates) {
-        let settled: HashSet<String> =
+        let settled =
             core.run(Repeat::OnlyUndone, |session| Ok(settle(core, session, updates)?))?;
+        let settled: Option<HashSet<String>> = settled.map(|ids| ids.into_iter().collect());
         for (answer, update) in answers.iter_mut().zip(updates) {
-            if settled.contains(update.id.as_str()) {
+            if settled.as_ref().is_none_or(|settled| settled.contains(update.id.as_str())) {
                 *answer = Some(Ok(()));
             }
         }
@@ -95,8 +96,10 @@ const SETTLE: &str = "
         FROM wanted AS w
         WHERE w.keep AND t.id = w.id AND t.status = 0 AND t.grp IS NULL AND t.repeat IS NULL
             AND (w.token IS NULL OR (t.token = w.token AND t.lease_until > w.now))
-        RETURNING t.id)
-    SELECT id FROM removed UNION ALL SELECT id FROM kept";
+        RETURNING t.id),
+    settled AS (SELECT id FROM removed UNION ALL SELECT id FROM kept)
+    SELECT CASE WHEN count(*) < cardinality($2) THEN coalesce(array_agg(id), '{}') END
+    FROM settled";
 
 #[derive(Default)]
 struct Wanted<'a> {
@@ -109,12 +112,12 @@ struct Wanted<'a> {
     payloads: Vec<Option<&'a [u8]>>,
 }
 
-/// Settles what is simply to be settled, and says which that was.
+/// Settles what is simply to be settled, and says which that was, unless it was all.
 fn settle(
     core: &Core,
     session: &mut Session,
     updates: &[Update],
-) -> Result<HashSet<String>, postgres::Error> {
+) -> Result<Option<Vec<String>>, postgres::Error> {
     let mut wanted = Wanted::default();
     for update in updates {
         let Change::Finish { status, keep, expire_in, reason, payload } = &update.change else {
@@ -134,7 +137,10 @@ fn settle(
         SETTLE,
         &[&core.given_now(), &ids, &tokens, &statuses, &keeps, &expire_ins, &reasons, &payloads],
     )?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    match rows.first() {
+        Some(row) => row.try_get(0),
+        None => Ok(None),
+    }
 }
 
 /// The groups of the tickets are read beforehand, and locked after the tickets: whoever locks
