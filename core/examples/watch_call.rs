@@ -214,8 +214,8 @@ mod tests {
     fn only_a_whole_degree_is_news() {
         let (sim, watcher, _) = house();
         sim.advance(Duration::from_secs(60));
-        let watched = watcher.watched();
-        let extremes = watched.iter().find(|entry| entry.name == "extremes").unwrap();
+        let variables = watcher.watched();
+        let extremes = variables.iter().find(|entry| entry.name == "extremes").unwrap();
         let extremes = extremes.value.as_ref().and_then(|value| value.get::<Extremes>()).unwrap();
         // The room has been at 20.625 °C meanwhile, and that is no whole degree more.
         assert_eq!(*extremes, Extremes { coldest: 16.875, warmest: 19.875 });
