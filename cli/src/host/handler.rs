@@ -13,6 +13,8 @@ use crate::program::{
     Attempt, Cancel, ContainerId, Effect, EffectHandler, Event, Exit, ImageId, ProgramId,
 };
 
+/// How many ports are tried at one start.
+const PORT_TRIES: u32 = 5;
 /// How long one question to a program that is starting may take.
 const PROBE: Duration = Duration::from_secs(2);
 /// How long to wait between two such questions.
@@ -84,15 +86,9 @@ impl HostHandler {
         image: &ImageId,
         cancel: &Cancel,
     ) -> Result<ContainerId, String> {
-        let started = self.write_down(id, attempt, image).and_then(|spec| {
-            self.able_to(&spec)?;
-            let container = match self.clear_way(id, attempt)? {
-                // The host ended in the middle of this start; its container is there already.
-                Some(container) => container,
-                None => self.run(&spec, cancel)?,
-            };
-            self.accept(&spec, &container, cancel)
-        });
+        let started = self
+            .begin(id, attempt, image, cancel)
+            .and_then(|(spec, container)| self.accept(&spec, &container, cancel));
         started.map_err(|words| {
             // Nothing of a failed start stays. What the engine will not remove now is removed
             // before the next start, and by the check that looks for strangers.
@@ -101,6 +97,30 @@ impl HostHandler {
                 Err(also) => format!("{words}; and what is left could not be removed: {also}"),
             }
         })
+    }
+
+    /// Starts a container; at another port when somebody else has taken the remembered one.
+    fn begin(
+        &self,
+        id: &ProgramId,
+        attempt: Attempt,
+        image: &ImageId,
+        cancel: &Cancel,
+    ) -> Result<(ComposeSpec, ContainerId), String> {
+        for _ in 0..PORT_TRIES {
+            let spec = self.write_down(id, attempt, image)?;
+            self.able_to(&spec)?;
+            if let Some(container) = self.clear_way(id, attempt)? {
+                // The host ended in the middle of this start; its container is there already.
+                return Ok((spec, container));
+            }
+            match self.run(&spec, cancel) {
+                Ok(container) => return Ok((spec, container)),
+                Err(EngineError::PortTaken(_)) => self.0.take_another_port(id)?,
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Err(format!("somebody else was faster at each of {PORT_TRIES} ports: start it again"))
     }
 
     /// Writes the contract of a start down and looks whether it is kept on paper.
@@ -177,12 +197,12 @@ impl HostHandler {
         Ok(own)
     }
 
-    fn run(&self, spec: &ComposeSpec, cancel: &Cancel) -> Result<ContainerId, String> {
+    fn run(&self, spec: &ComposeSpec, cancel: &Cancel) -> Result<ContainerId, EngineError> {
         let run = self.0.engine.run(spec, cancel);
         // The engine has read it; it holds secrets. One that stays is written over at the next
         // start, and goes with the program.
         let _ = std::fs::remove_file(&spec.env_file);
-        run.map_err(|error| error.to_string())
+        run
     }
 
     /// Looks whether the engine kept the contract, and waits until the program answers.

@@ -1,5 +1,5 @@
 //! What the parts of a host share, and one program as its clients see it.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::config::HostConfig;
 use super::engine::{Engine, EngineFacts};
+use super::ports;
 use super::registry::Registry;
 use super::request::NetworkMode;
 use super::storage::{Meta, Storage};
@@ -14,7 +15,7 @@ use super::view::{EngineReport, ProgramView, Timestamp};
 use super::{HostError, Runtime};
 use crate::program::{Cancel, ContainerId, ImageId, ProgramId, ProgramState};
 
-/// One program's unchanging facts, and when something last happened to it.
+/// One program's facts, and when something last happened to it.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) meta: Meta,
@@ -71,6 +72,22 @@ impl Parts {
         let id = meta.program_id.clone();
         let entry = Arc::new(Entry { meta, updated_at: AtomicU64::new(updated_at.0) });
         self.entries.write().unwrap_or_else(PoisonError::into_inner).insert(id, entry);
+    }
+
+    /// Remembers another port for a program whose own was taken while it did not run.
+    pub(super) fn take_another_port(&self, id: &ProgramId) -> Result<(), String> {
+        let entries = self.all_entries();
+        let entry = entries.get(id).ok_or_else(|| HostError::NotFound(id.clone()).to_string())?;
+        let taken: BTreeSet<u16> = entries.values().map(|entry| entry.meta.port).collect();
+        let port = ports::free_port(self.config.ports.clone(), &taken)
+            .ok_or_else(|| format!("port {} is taken, and no other is left", entry.meta.port))?;
+        let meta = Meta { port, ..entry.meta.clone() };
+        self.registry.set_meta(&meta).map_err(|error| error.to_string())?;
+        // The registry is the truth, and has it; the folder's note only serves where it is lost.
+        let noted = self.storage.note_meta(&meta);
+        self.note("folders", noted.err().map(|error| error.to_string()));
+        self.add_entry(meta, Timestamp::now());
+        Ok(())
     }
 
     pub(super) fn remove_entry(&self, id: &ProgramId) {

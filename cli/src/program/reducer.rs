@@ -303,6 +303,8 @@ impl Step {
         }
         let attempt = self.p.attempt;
         match self.p.state {
+            // A removal that failed is tried again; its owner has nothing else left to ask for.
+            State::Error if self.p.desired.is_removal() => self.clear_then_settle(),
             State::Created | State::Stopped | State::Error => self.stop_all(),
             State::Building => {
                 self.stop_all();

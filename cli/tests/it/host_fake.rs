@@ -206,3 +206,19 @@ fn programs_are_listed_in_pages() {
     filter = ListFilter { state: Some(State::Ready), ..Default::default() };
     assert_eq!(host.list(&filter).count, 0);
 }
+
+#[test]
+fn a_port_that_somebody_else_took_is_replaced_and_the_new_one_remembered() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    let created = host.create(new_program()).unwrap();
+    let (id, port) = (created.program_id, created.port.unwrap());
+    engine.take_port(port);
+    host.start(&id).unwrap();
+    let ready = wait_for(&host, &id, State::Ready);
+    assert_ne!(ready.port, Some(port), "{}", ready.error_msg);
+    host.stop(&id).unwrap();
+    wait_for(&host, &id, State::Stopped);
+    drop(host);
+    assert_eq!(open(dir.path(), &engine).get(&id).unwrap().port, ready.port);
+}

@@ -23,6 +23,8 @@ pub use stream::LogStream;
 const ASK: Duration = Duration::from_secs(30);
 /// How long it may take to start a container.
 const RUN: Duration = Duration::from_secs(120);
+/// What the engine says of a port that it, or somebody else on the machine, has given away.
+const PORT_TAKEN: [&str; 2] = ["port is already allocated", "address already in use"];
 /// The most that is kept of a container's log.
 const LOG_BYTES: usize = 4 << 20;
 
@@ -97,6 +99,9 @@ impl Engine for Docker {
         let call = Call { deadline: RUN, ..Call::new(&args) };
         let out = self.runner.run(&call, cancel).map_err(|error| match engine_words(&error) {
             // What was asked for stands in the compose file; what was answered is what helps.
+            Some(words) if PORT_TAKEN.iter().any(|taken| words.contains(taken)) => {
+                EngineError::PortTaken(words)
+            }
             Some(words) => EngineError::Refused(words),
             None => cancelled(error),
         })?;

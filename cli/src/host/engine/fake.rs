@@ -1,5 +1,5 @@
 //! An engine in memory, for tests of what stands on engines.
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{Cursor, Read, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,6 +28,7 @@ struct Inner {
     made: u32,
     failures: BTreeMap<&'static str, VecDeque<String>>,
     held: BTreeMap<&'static str, Cancel>,
+    taken_ports: BTreeSet<u16>,
     down: bool,
     mute: bool,
     lie: Option<Lie>,
@@ -75,6 +76,11 @@ impl FakeEngine {
         if let Some(held) = self.lock().held.remove(call) {
             held.cancel();
         }
+    }
+
+    /// Somebody else takes this port.
+    pub fn take_port(&self, port: u16) {
+        self.lock().taken_ports.insert(port);
     }
 
     /// Whether the engine answers at all.
@@ -209,6 +215,9 @@ impl Engine for FakeEngine {
         if inner.containers.values().any(|c| c.program == spec.program_id) {
             let words = format!("the name {} is already in use", spec.container_name());
             return Err(EngineError::Refused(words));
+        }
+        if spec.ports.iter().any(|publish| inner.taken_ports.contains(&publish.host_port)) {
+            return Err(EngineError::PortTaken("port is already allocated".to_owned()));
         }
         inner.make(spec).ok_or_else(|| EngineError::Refused("no container id".to_owned()))
     }

@@ -32,6 +32,9 @@ pub enum EngineError {
     /// It was given up.
     #[error("cancelled")]
     Cancelled,
+    /// Somebody else listens at the port that a container was to have.
+    #[error("{0}")]
+    PortTaken(String),
 }
 
 /// What an engine is and can do.

@@ -49,6 +49,7 @@ impl Drop for Inner {
 
 impl Inner {
     fn shutdown(&self) {
+        self.supervisor.close();
         self.parts.closing.cancel();
         self.parts.engine.interrupt();
         let monitor = self.monitor.lock().unwrap_or_else(PoisonError::into_inner).take();

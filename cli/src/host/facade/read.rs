@@ -67,10 +67,15 @@ impl Host {
         at_most: Duration,
         wanted: impl Fn(&ProgramView) -> bool,
     ) -> Result<ProgramView, HostError> {
-        let entry = self.inner.parts.entry(id)?;
-        let seen = self.inner.supervisor.wait(id, at_most, |state| wanted(&view(&entry, state)));
+        let parts = &self.inner.parts;
+        // Its port may be another by the time it is as wanted.
+        let now = |state: &_| parts.entry(id).map(|entry| view(&entry, state));
+        let seen = self
+            .inner
+            .supervisor
+            .wait(id, at_most, |state| now(state).is_ok_and(|program| wanted(&program)));
         match seen.filter(|state| !state.removed) {
-            Some(state) => Ok(view(&entry, &state)),
+            Some(state) => now(&state),
             None => Err(HostError::NotFound(id.clone())),
         }
     }

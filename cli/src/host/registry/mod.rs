@@ -143,6 +143,21 @@ impl Registry {
             .map_err(words)
     }
 
+    /// Replaces the facts of a program, its port among them.
+    ///
+    /// # Errors
+    /// [`HostError::Registry`], also when its port is taken.
+    pub fn set_meta(&self, meta: &Meta) -> Result<(), HostError> {
+        let meta_json = serde_json::to_string(meta).map_err(words)?;
+        self.lock()
+            .execute(
+                "UPDATE programs SET port = ?2, meta = ?3 WHERE id = ?1",
+                params![meta.program_id.as_str(), meta.port, meta_json],
+            )
+            .map(drop)
+            .map_err(words)
+    }
+
     /// All programs, in the order of their ids.
     ///
     /// # Errors

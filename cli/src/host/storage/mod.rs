@@ -169,6 +169,15 @@ impl Storage {
         fail("the program's progress cannot be noted", &folder, written)
     }
 
+    /// Notes the facts of a program that has a folder.
+    ///
+    /// # Errors
+    /// [`HostError::Storage`].
+    pub fn note_meta(&self, meta: &Meta) -> Result<(), HostError> {
+        let folder = self.program(&meta.program_id);
+        fail("the program's meta data cannot be noted", &folder, meta::write(&folder, meta))
+    }
+
     /// What is needed to register a program again.
     ///
     /// # Errors

@@ -212,10 +212,16 @@ impl Supervisor {
         Some(program.wait(at_most, |state| state.removed || wanted(state)))
     }
 
+    /// Takes no more events and no more results. Called before anything is interrupted, so that no
+    /// interruption is recorded as a failure.
+    pub fn close(&self) {
+        self.shared.closing.store(true, Ordering::SeqCst);
+    }
+
     /// Takes no more events, cancels what is under way and waits for the threads. What was under
     /// way stays as it was recorded, to be taken up by the next supervisor.
     pub fn shutdown(&self) {
-        self.shared.closing.store(true, Ordering::SeqCst);
+        self.close();
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         self.shared.timer.close();
