@@ -31,9 +31,14 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+# A shell starts what it runs in the background with SIGINT ignored, and Python keeps to that: Ctrl-C
+# is to work in these programs however the tests were started.
+HEED_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
 def begin(program: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-u", "-c", textwrap.dedent(program)],
+        [sys.executable, "-u", "-c", HEED_CTRL_C + textwrap.dedent(program)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
