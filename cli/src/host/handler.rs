@@ -13,6 +13,11 @@ use crate::program::{
     Attempt, Cancel, ContainerId, Effect, EffectHandler, Event, Exit, ImageId, ProgramId,
 };
 
+/// The exit code of what was killed.
+const KILLED: i64 = 137;
+/// How often, and after what pause each, it is asked whether that was for memory.
+const MEMORY_LOOKS: u32 = 5;
+const MEMORY_PAUSE: Duration = Duration::from_millis(200);
 /// How many ports are tried at one start.
 const PORT_TRIES: u32 = 5;
 /// How long one question to a program that is starting may take.
@@ -63,6 +68,10 @@ impl EffectHandler for HostHandler {
             Effect::CancelAttempt { .. } | Effect::ScheduleRestart { .. } => None,
         }
     }
+}
+
+fn killed_for_memory(seen: &Value) -> bool {
+    seen["State"]["OOMKilled"] == Value::Bool(true)
 }
 
 impl HostHandler {
@@ -256,11 +265,18 @@ impl HostHandler {
     }
 
     fn exit(&self, container: &ContainerId, seen: &Value) -> Exit {
-        Exit {
-            code: seen["State"]["ExitCode"].as_i64(),
-            out_of_memory: seen["State"]["OOMKilled"] == Value::Bool(true),
-            last_lines: self.last_lines(container),
-        }
+        let code = seen["State"]["ExitCode"].as_i64();
+        let out_of_memory =
+            killed_for_memory(seen) || (code == Some(KILLED) && self.was_out_of_memory(container));
+        Exit { code, out_of_memory, last_lines: self.last_lines(container) }
+    }
+
+    /// The engine tells the exit code of a container that was killed, and why it was a moment later.
+    fn was_out_of_memory(&self, container: &ContainerId) -> bool {
+        (0..MEMORY_LOOKS).any(|_| {
+            !self.0.closing.wait(MEMORY_PAUSE)
+                && self.look(container).is_ok_and(|seen| killed_for_memory(&seen))
+        })
     }
 
     fn last_lines(&self, container: &ContainerId) -> Vec<String> {

@@ -11,8 +11,9 @@ use super::time::Timestamp;
 const MINUTE: u64 = 60_000_000;
 const MINUTES_A_DAY: u64 = 24 * 60;
 
-/// No date that exists is further away than the next 29 February, at most eight years and a day.
-const MOST_DAYS: u64 = 8 * 366;
+/// No date that exists is further away than the next 29 February on a certain day of the week: 40 years
+/// where a century without a leap day comes between.
+const MOST_DAYS: u64 = 41 * 366;
 
 /// Times by the calendar: `minute hour day-of-month month day-of-week`, in UTC.
 ///
@@ -257,6 +258,11 @@ mod tests {
             1 => (1..=most, 1..=most).prop_map(|(a, b)| format!("{}-{}", a.min(b), a.max(b))),
             1 => (1..=most).prop_map(|step| format!("*/{step}")),
         ]
+    }
+
+    #[test]
+    fn a_day_of_the_month_and_of_the_week_may_be_many_years_apart() {
+        assert!(cron("* * */7 10 3").next(at(531_014_340)) < Timestamp::NEVER);
     }
 
     proptest! {
