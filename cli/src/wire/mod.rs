@@ -4,12 +4,20 @@
 //! on one side. What the client reads is lenient (unknown fields are skipped, later ones default),
 //! so that an older `hersh` can talk to a newer host; what the host reads is strict.
 
+mod tickets;
+mod tokens;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::host::{LimitsRequest, NetworkMode};
 use crate::program::RestartMode;
+
+pub use self::tickets::{TicketActionBody, TicketBody, TicketsBody};
+pub use self::tokens::{
+    CreateToken, CreatedToken, RevokedToken, Scope, TokenBody, TokensBody, UnknownScope,
+};
 
 /// The body of `POST /programs`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -164,6 +172,60 @@ pub struct BuildLogBody {
     /// When, RFC 3339.
     #[serde(default)]
     pub timestamp: String,
+}
+
+/// The answer to `GET /programs/{id}/source`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceBody {
+    /// The program.
+    pub program_id: String,
+    /// Texts by name, the Dockerfile among them.
+    pub files: BTreeMap<String, String>,
+    /// Files that are not UTF-8, by name, as base64.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files_base64: BTreeMap<String, String>,
+    /// When they were read, RFC 3339.
+    #[serde(default)]
+    pub retrieved_at: String,
+}
+
+/// One thing that happened to a program: in `GET /programs/{id}/events`, and the data of the
+/// events named `program` of `GET /events`, whose id is `seq`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EventBody {
+    /// Its number; numbers grow over all programs of a host.
+    pub seq: i64,
+    /// The program; of the answer about one program it is said once, beside the events.
+    #[serde(default)]
+    pub program_id: String,
+    /// When, RFC 3339.
+    #[serde(default)]
+    pub at: String,
+    /// Its name, as `UserStartRequested`.
+    pub event: String,
+    /// Its fields.
+    #[serde(default)]
+    pub detail: serde_json::Value,
+    /// The state before.
+    #[serde(default)]
+    pub from: String,
+    /// The state after; `Removed` when the program is gone.
+    #[serde(default)]
+    pub to: String,
+    /// The start that it led to or happened in.
+    #[serde(default)]
+    pub attempt: u64,
+}
+
+/// The answer to `GET /programs/{id}/events`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EventsBody {
+    /// The program.
+    pub program_id: String,
+    /// The events after `?after=`, oldest first.
+    pub events: Vec<EventBody>,
+    /// How many are in `events`.
+    pub count: usize,
 }
 
 /// Every error of the host API.
