@@ -23,7 +23,12 @@ phases := fmt lint docs licences unused scripts test-rust test-features test-api
 	$(if $(wildcard ffi/test),test-ffi) $(if $(wildcard python/test),test-python) \
 	$(if $(wildcard tests/tests),test-real) $(if $(wildcard tests/demo),test-demo)
 
-.PHONY: help test demo tools packages $(phases) counter header bench soak clean
+# What `make soak` runs: one target a part.
+soaks := \
+	soak-core \
+	soak-kharon
+
+.PHONY: help test demo tools packages $(phases) counter header bench soak $(soaks) clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -105,7 +110,13 @@ $(tools)/venv/bin/shellcheck: | $(tools)/venv/bin/python
 bench: ## What things cost, as ratios to the bare thing beside them; no part of the tests
 	tests/postgres try cargo bench --workspace --all-features --exclude hersh-python --bench '*'
 
-soak: ## What the tests do a little of, at full size: takes long
+soak: packages tools ## What the tests do a little of, at full size: takes hours
+	@HERSH_PHASE_LIMIT=$${HERSH_PHASE_LIMIT:-6h} tests/engine try tests/phases $(soaks)
+
+soak-core: ## The watcher: a million sequences of events for the reducer
+	HERSH_SOAK_REDUCER=1000000 cargo test --release -p hersh --all-features --lib brain::properties
+
+soak-kharon: ## Kharon: a hundred thousand tickets while their process is killed a thousand times
 	HERSH_SOAK_TICKETS=100000 HERSH_SOAK_KILLS=1000 tests/postgres try \
 		cargo test --release -p hersh --all-features --test it killing:: -- --nocapture --test-threads 1
 

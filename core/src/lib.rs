@@ -50,6 +50,8 @@ mod observe;
 #[cfg(feature = "persist")]
 mod persist;
 mod runtime;
+#[cfg(test)]
+mod scale;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod watcher;

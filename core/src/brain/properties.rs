@@ -11,6 +11,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::scale::scaled;
 
 /// What a careless body may do next.
 #[derive(Clone, Debug)]
@@ -233,7 +234,7 @@ fn run(acts: &[Act]) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: scaled("HERSH_SOAK_REDUCER", 500), ..ProptestConfig::default() })]
 
     #[test]
     fn invariants_hold_and_runs_repeat(acts in prop::collection::vec(act(), 0..200)) {
