@@ -5,9 +5,8 @@
 //! `Last-Event-ID` goes on behind the last one it read, as far as the logs reach back. One that is
 //! so slow that entries are gone before it has read them is told how many, and let go.
 
-use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
@@ -16,66 +15,40 @@ use super::routes::Call;
 use crate::LogKind;
 use crate::brain::{Change, Ending, Record};
 use crate::drive::Cell;
-use crate::http::Response;
+use crate::http::{EventSource, EventStream, EventWords, Response};
 use crate::observe::{Entry, News};
-
-/// A stream on which nothing happens says this often that it lives.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How long a follower waits for news before it lets the gate look whether its client is still
 /// there, and whether the server ends.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// How soon a client should come again, in milliseconds.
-const RETRY_MS: u32 = 1000;
-
-pub(super) const CONTENT_TYPE: &str = "text/event-stream";
+pub(super) const CONTENT_TYPE: &str = EventStream::CONTENT_TYPE;
 
 pub(super) fn events(call: &mut Call<'_, '_>) -> Response {
     let last = call.request.header("last-event-id").filter(|id| !id.is_empty());
     let Ok(last) = last.map(str::parse::<u64>).transpose() else {
         return Response::error(400, "Last-Event-ID must be the id of an event");
     };
-    let follower = Follower::new(Arc::clone(call.watcher.cell()), last, HEARTBEAT);
-    Response::stream(200, CONTENT_TYPE, Box::new(follower)).header("Cache-Control", "no-store")
+    let follower = Follower { cell: Arc::clone(call.watcher.cell()), last, place: 0 };
+    EventStream::new(follower).into_response()
 }
 
 /// One client's place in the logs. Holds the cell, and not the watcher: following keeps no watcher
 /// alive.
 struct Follower {
     cell: Arc<Cell>,
+    /// The event after which it goes on; without one it begins with what happens next.
+    last: Option<u64>,
     place: u64,
-    /// What has been worded and not been sent yet.
-    words: Vec<u8>,
-    sent: usize,
-    heartbeat: Duration,
-    spoke: Instant,
-    /// It has been told that it missed something, and is let go.
-    over: bool,
 }
 
-impl Follower {
-    /// One that goes on behind the event `last`, or else begins with what happens next.
-    fn new(cell: Arc<Cell>, last: Option<u64>, heartbeat: Duration) -> Self {
-        let mut follower = Self {
-            cell,
-            place: 0,
-            words: format!("retry: {RETRY_MS}\n").into_bytes(),
-            sent: 0,
-            heartbeat,
-            spoke: Instant::now(),
-            over: false,
-        };
-        follower.begin(last);
-        follower
-    }
-
-    fn begin(&mut self, last: Option<u64>) {
+impl EventSource for Follower {
+    fn begin(&mut self, words: &mut EventWords) {
         let inner = self.cell.lock();
         let newest = inner.logs.written();
         let reaches_back_to = inner.logs.after(0).missed;
         drop(inner);
-        let missed = match last {
+        let missed = match self.last {
             None => {
                 self.place = newest;
                 None
@@ -91,39 +64,30 @@ impl Follower {
             }
         };
         match missed {
-            Some(missed) => self.lost(&missed),
-            // A client that knows the id before the first event can come again without a gap.
-            None => self.write(&format!("id: {}\n\n", self.place)),
+            Some(missed) => self.lost(&missed, words),
+            None => words.place(self.place),
         }
     }
 
-    fn lost(&mut self, missed: &Json) {
-        let data = json!({ "missed": missed });
-        self.write(&format!("id: {}\nevent: lost\ndata: {data}\n\n", self.place));
-    }
-
-    fn write(&mut self, words: &str) {
-        self.words.extend_from_slice(words.as_bytes());
-    }
-
-    /// Words what is new, waiting a moment for it.
-    fn refill(&mut self) {
-        self.words.clear();
-        self.sent = 0;
+    fn next(&mut self, words: &mut EventWords) -> bool {
         let News { missed, place, entries } = self.cell.news(self.place, PATIENCE);
         if missed > 0 {
             self.place += missed;
-            self.over = true;
-            return self.lost(&missed.into());
+            self.lost(&missed.into(), words);
+            return false;
         }
         self.place = place;
         for (kind, id, entry) in &entries {
             let (name, data) = self.worded(*kind, *id, entry);
-            self.write(&format!("id: {}\nevent: {name}\ndata: {data}\n\n", entry.place()));
+            words.event(entry.place(), name, &data);
         }
-        if self.words.is_empty() && self.spoke.elapsed() >= self.heartbeat {
-            self.write(": nothing new\n\n");
-        }
+        true
+    }
+}
+
+impl Follower {
+    fn lost(&self, missed: &Json, words: &mut EventWords) {
+        words.event(self.place, "lost", &json!({ "missed": missed }));
     }
 
     fn worded(&self, kind: LogKind, id: u64, entry: &Entry) -> (&'static str, Json) {
@@ -133,26 +97,6 @@ impl Follower {
         data["createdAt"] = rfc3339(self.cell.body.wall(entry.at())).into();
         data["text"] = entry.to_string().into();
         (name, data)
-    }
-}
-
-impl Read for Follower {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.sent == self.words.len() {
-            if self.over {
-                return Ok(0);
-            }
-            self.refill();
-            if self.words.is_empty() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-        }
-        let left = self.words.get(self.sent..).unwrap_or_default();
-        let count = left.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&left[..count]);
-        self.sent += count;
-        self.spoke = Instant::now();
-        Ok(count)
     }
 }
 
@@ -221,8 +165,12 @@ fn outcome(ending: &Ending) -> (&'static str, Option<&str>) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Read};
+
     use super::*;
     use crate::Watcher;
+
+    const HEARTBEAT: Duration = Duration::from_secs(15);
 
     /// A watcher whose logs keep four lines.
     fn watcher() -> Watcher {
@@ -234,11 +182,12 @@ mod tests {
         watcher.cell().log(&mut watcher.cell().lock(), words);
     }
 
-    fn follow(watcher: &Watcher, last: Option<u64>, heartbeat: Duration) -> Follower {
-        Follower::new(Arc::clone(watcher.cell()), last, heartbeat)
+    fn follow(watcher: &Watcher, last: Option<u64>, heartbeat: Duration) -> EventStream<Follower> {
+        let follower = Follower { cell: Arc::clone(watcher.cell()), last, place: 0 };
+        EventStream::with_heartbeat(follower, heartbeat)
     }
 
-    fn next(follower: &mut Follower) -> String {
+    fn next(follower: &mut EventStream<Follower>) -> String {
         let mut buffer = [0; 4096];
         let count = follower.read(&mut buffer).unwrap();
         String::from_utf8(buffer[..count].to_vec()).unwrap()

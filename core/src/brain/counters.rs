@@ -40,7 +40,8 @@ impl Histogram {
     /// The number of buckets: the last but one ends at about 34 s, the last is open.
     pub const BUCKETS: usize = 27;
 
-    pub(crate) fn add(&mut self, duration: Duration) {
+    /// Counts a duration.
+    pub fn add(&mut self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         // 0 µs and 1 µs share the first bucket; 2ⁿ µs is the upper end of bucket n, inclusive.
         let bucket = (u64::BITS - micros.saturating_sub(1).leading_zeros()) as usize;

@@ -49,6 +49,7 @@ mod config;
 mod connection;
 mod door;
 mod error;
+mod exposition;
 mod gate;
 mod head;
 mod input;
@@ -61,14 +62,17 @@ mod refusal;
 mod request;
 mod response;
 mod shared;
+mod sse;
 mod token;
 mod wire;
 
 pub use config::GateConfig;
 pub use error::{BodyError, GateError};
+pub use exposition::{MetricsPage, Seconds};
 pub use gate::Gate;
 pub use request::Request;
 pub use response::Response;
+pub use sse::{EventSource, EventStream, EventWords};
 pub use tiny_http::Method;
 pub use token::BearerToken;
 
