@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::{LimitsRequest, NetworkMode};
 use crate::program::RestartMode;
 
-pub use self::tickets::{TicketActionBody, TicketBody, TicketsBody};
+pub use self::tickets::{TicketBody, TicketsBody};
 pub use self::tokens::{
     CreateToken, CreatedToken, RevokedToken, Scope, TokenBody, TokensBody, UnknownScope,
 };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One ticket.
+/// One ticket: also the answer to `POST /tickets/{id}/retry` and `/cancel`, as it is then.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TicketBody {
     /// What tells it from every other.
@@ -14,21 +14,18 @@ pub struct TicketBody {
     /// The program that it is about; missing where it is about none in particular.
     #[serde(default)]
     pub program_id: Option<String>,
-    /// How often it was tried since it last began anew.
-    #[serde(default)]
-    pub attempts: u32,
-    /// Why the last try failed; missing while none did.
-    #[serde(default)]
-    pub error_msg: Option<String>,
-    /// Whether somebody is at work on it.
+    /// Whether it is being worked on.
     #[serde(default)]
     pub running: bool,
-    /// Whether it comes again after it was done.
+    /// How often it was worked on since it last began anew.
     #[serde(default)]
-    pub repeats: bool,
-    /// It is not tried before this, RFC 3339.
+    pub attempts: u32,
+    /// Why it was not the last time, or what it waits for; may be empty.
     #[serde(default)]
-    pub run_at: String,
+    pub reason: String,
+    /// It is not worked on before this, RFC 3339.
+    #[serde(default)]
+    pub due_at: String,
     /// RFC 3339.
     #[serde(default)]
     pub created_at: String,
@@ -48,15 +45,4 @@ pub struct TicketsBody {
     /// empty, and still not be the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-}
-
-/// The answer to `POST /tickets/{id}/retry` and `/cancel`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TicketActionBody {
-    /// The ticket.
-    pub ticket_id: String,
-    /// `pending` or `cancelled`.
-    pub status: String,
-    /// The same in words.
-    pub message: String,
 }
