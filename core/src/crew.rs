@@ -1,11 +1,12 @@
 //! The threads of one watcher or one gate, so that its owner can wait for the last of them.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, Builder, JoinHandle, ThreadId};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use crate::drive::lock;
+use crate::sync::thread::{self, Builder, JoinHandle, ThreadId};
+use crate::sync::{Condvar, Instant, Mutex};
 
 /// Every thread that was started here and has not been joined.
 ///

@@ -54,6 +54,7 @@ mod runtime;
 mod scale;
 #[cfg(feature = "sim")]
 pub mod sim;
+mod sync;
 mod watcher;
 
 #[cfg(feature = "api")]

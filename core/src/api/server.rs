@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Mutex;
 
 use super::config::ApiConfig;
 use super::error::ApiError;
@@ -10,6 +9,7 @@ use super::routes::Api;
 use crate::Watcher;
 use crate::drive::lock;
 use crate::http::{Gate, GateConfig};
+use crate::sync::Mutex;
 
 /// A watcher's place for its server. Dropping it ends the server.
 #[derive(Debug, Default)]

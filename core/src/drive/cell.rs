@@ -1,8 +1,7 @@
 //! The cell: one watcher's brain, logs and stores, and the lock around them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::body::Body;
@@ -21,6 +20,8 @@ use crate::brain::{
 #[cfg(feature = "journal")]
 use crate::journal::Recorder;
 use crate::observe::{Logs, Signal, Signals};
+use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::watcher::{Config, Memos, Values};
 
 /// Locks, also after a panic: what these locks guard is changed only in whole steps.
@@ -32,7 +33,7 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) const HANDFUL: usize = 32;
 
 /// Numbers the watchers of this process, to tell from which a thread calls.
-static WATCHERS: AtomicU64 = AtomicU64::new(1);
+static WATCHERS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
 
 /// What a watcher is built from.
 pub(crate) struct Parts {

@@ -1,10 +1,8 @@
 //! The way in for user messages: a channel with an exact bound.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use crossbeam_channel::{Receiver, Sender, unbounded};
-
 use crate::brain::Time;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::channel::{Receiver, Sender, unbounded};
 
 /// Set in the depth when no further message is accepted.
 const CLOSED: usize = 1 << (usize::BITS - 1);

@@ -5,6 +5,7 @@ use std::cell::Cell as ThreadCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::brain::{Message, Outcome};
+use crate::sync::thread_local;
 use crate::watcher::{Context, ManagedError};
 
 /// The managed function.
@@ -21,14 +22,14 @@ thread_local! {
 
 /// Whether the calling thread is inside a function of this watcher.
 pub(crate) fn is_inside(watcher: u64) -> bool {
-    INSIDE.get() == watcher
+    INSIDE.with(ThreadCell::get) == watcher
 }
 
 /// Runs `call` marked as being inside this watcher; a panic becomes its words.
 pub(crate) fn inside<T>(watcher: u64, call: impl FnOnce() -> T) -> Result<T, String> {
-    let outer = INSIDE.replace(watcher);
+    let outer = INSIDE.with(|inside| inside.replace(watcher));
     let result = catch_unwind(AssertUnwindSafe(call));
-    INSIDE.set(outer);
+    INSIDE.with(|inside| inside.set(outer));
     result.map_err(|payload| panic_words(&*payload))
 }
 

@@ -4,10 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Select, TryRecvError};
-
 use super::managed::panic_words;
 use crate::brain::{Data, Input, Value};
+use crate::sync::channel::{Receiver, Select, TryRecvError};
 
 /// Asks the world for the next value of a variable.
 pub(crate) type Poll = Box<dyn FnMut() -> Input + Send>;

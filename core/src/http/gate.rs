@@ -3,7 +3,6 @@
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::Handler;
@@ -12,6 +11,7 @@ use super::door::Door;
 use super::error::GateError;
 use super::pool;
 use super::shared::{Shared, Waker};
+use crate::sync::thread::Builder;
 
 /// What dropping a gate allows requests under way.
 const DROP_GRACE: Duration = Duration::from_millis(500);

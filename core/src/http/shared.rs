@@ -15,6 +15,7 @@ use super::refusal::Refusal;
 use super::response::Response;
 use super::wire::Wire;
 use crate::crew::Crew;
+use crate::sync::thread::Builder;
 
 /// A client that keeps a thread waiting for longer than this, and moves fewer bytes a second than
 /// [`SLOW_BYTES_PER_SECOND`], gives way when others wait for the thread.
@@ -66,7 +67,7 @@ impl Shared {
     pub(super) fn submit(self: &Arc<Self>, connection: Connection) -> Result<(), Connection> {
         self.pool.submit(connection, || {
             let shared = Arc::clone(self);
-            let builder = std::thread::Builder::new().name("hersh-http".into());
+            let builder = Builder::new().name("hersh-http".into());
             self.crew.spawn(builder.stack_size(STACK_BYTES), move || shared.work())
         })
     }

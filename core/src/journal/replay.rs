@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::entry::{Entry, Line, Recorded};
@@ -13,6 +13,7 @@ use super::error::ReplayError;
 use super::read::Reader;
 use crate::brain::{Event, Input, Message, Record, Time, Transition, Value, VarId};
 use crate::drive::{Body, Cell, Decode, Feed, Inner, Parts, Step, Woken, lock};
+use crate::sync::Mutex;
 use crate::watcher::{Context, ManagedError};
 
 /// Runs `managed` over the journal at `path`, with no environment values. See [`Replay`].

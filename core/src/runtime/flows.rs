@@ -1,10 +1,11 @@
 //! The flows of a watcher, in the order of their registration.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::brain::{Input, VarId};
 use crate::drive::{FlowSource, lock, take_from};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 struct Entry {
     id: VarId,

@@ -2,18 +2,18 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::Builder;
-use std::time::{Duration, Instant, SystemTime};
-
-use crossbeam_channel::Sender;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
 
 use super::News;
 use super::pollers::{Pollers, Slot};
 use crate::brain::{Event, Input, Time, Value, VarId};
 use crate::crew::Crew;
 use crate::drive::{Cell, Due, Schedule, Source, lock};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::channel::Sender;
+use crate::sync::thread::Builder;
+use crate::sync::{Condvar, Instant, Mutex, MutexGuard};
 use crate::watcher::Tick;
 
 /// How soon after handing out polls it is looked whether they are being run.

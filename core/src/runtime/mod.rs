@@ -17,14 +17,14 @@ mod pollers;
 
 use std::io;
 use std::sync::Arc;
-use std::thread::Builder;
-use std::time::{Duration, Instant, SystemTime};
-
-use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
+use std::time::{Duration, SystemTime};
 
 use crate::brain::{Event, Input, Time, VarId};
 use crate::crew::Crew;
 use crate::drive::{Body, Cell, Feed, Inner, Source, Step, Woken};
+use crate::sync::Instant;
+use crate::sync::channel::{Receiver, Select, Sender, bounded, unbounded};
+use crate::sync::thread::{self, Builder};
 use flows::Flows;
 use keeper::Keeper;
 
@@ -122,7 +122,7 @@ struct Lifeline<'a>(&'a Cell);
 
 impl Drop for Lifeline<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             // Refused when it has ended anyway.
             let _ = self.0.feed(Event::Kill { reason: Arc::from("its loop thread panicked") });
         }

@@ -4,17 +4,17 @@
 //! thread joins. A poll that blocks or hangs holds one thread and delays no other poll.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::Builder;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-
-use crossbeam_channel::Sender;
 
 use super::News;
 use crate::brain::VarId;
 use crate::crew::Crew;
 use crate::drive::{Poll, lock, poll_once};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::channel::Sender;
+use crate::sync::thread::Builder;
+use crate::sync::{Condvar, Mutex};
 
 /// The most threads that run polls at one time for one watcher. When this many hang, further polls
 /// wait and their ticks are skipped and counted.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use super::trace::TraceEntry;
@@ -12,6 +12,7 @@ use crate::drive::{
     Body, Cell, Due, Feed, FlowSource, Inner, Poll, Schedule, Source, Step, Woken, lock, poll_once,
     take_from,
 };
+use crate::sync::Mutex;
 use crate::watcher::Tick;
 
 /// A body without threads.

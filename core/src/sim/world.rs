@@ -1,13 +1,14 @@
 //! The clock and the order in which simulated watchers are served.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::body::{Member, SimBody};
 use super::trace::{Trace, TraceEntry};
 use crate::brain::{Rng, Time};
 use crate::drive::{Cell, lock};
+use crate::sync::Mutex;
 
 /// 2025-01-01 00:00 UTC, in seconds since the Unix epoch.
 const ORIGIN: u64 = 1_735_689_600;

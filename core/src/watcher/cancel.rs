@@ -1,12 +1,13 @@
 //! Stopping watchers from above.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use crate::brain::Event;
 use crate::drive::{Cell, lock};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Instant, Mutex};
 
 /// Stops every watcher that has it as its parent, when it is cancelled or its time is over.
 ///

@@ -6,8 +6,6 @@ use std::fmt::{Debug, Display};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crossbeam_channel::Receiver;
-
 use super::error::{MemoError, ValueError, WatchError};
 use super::memo::infallible;
 use super::tick::Tick;
@@ -16,6 +14,7 @@ use crate::brain::{
     Data, Declaration, Event, Execution, Input, Message, Time, Trigger, Value, WatchKind,
 };
 use crate::drive::{Cell, Feed, Inner, Receiving, Source};
+use crate::sync::channel::Receiver;
 
 /// One execution, seen from inside: why it runs, what is watched, and what is kept.
 ///

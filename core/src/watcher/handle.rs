@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::builder::Builder;
 use super::cancel::CancelToken;
@@ -15,6 +15,7 @@ use crate::brain::{Event, Message, State, Value};
 use crate::drive::{Cell, Inner, Refused, Woken};
 use crate::observe::{LogEntry, LogKind, MemoEntry, QueueDepths, SignalEntry, Stats, WatchedEntry};
 use crate::runtime::OsSignals;
+use crate::sync::Instant;
 
 /// A watcher: one managed function that runs again whenever a message arrives, a watched value
 /// changes, a channel delivers or a timer fires; never twice at once.

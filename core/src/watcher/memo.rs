@@ -4,12 +4,13 @@ use std::any::{Any, type_name};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Debug;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::{Arc, PoisonError};
 
 use super::error::MemoError;
 use crate::drive::lock;
 use crate::observe::MemoEntry;
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{Condvar, Mutex};
 
 type Shared = Arc<dyn Any + Send + Sync>;
 

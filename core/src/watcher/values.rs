@@ -2,11 +2,11 @@
 
 use std::any::type_name;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use super::error::ValueError;
 use crate::brain::{Data, Value};
 use crate::drive::lock;
+use crate::sync::Mutex;
 
 /// How often an update is tried against others before it is given up.
 const MOST_ATTEMPTS: u32 = 1000;
