@@ -12,6 +12,9 @@ pub enum HostError {
     /// There is no such program.
     #[error("there is no program {0}")]
     NotFound(ProgramId),
+    /// There is no such token.
+    #[error("there is no token {0:?}")]
+    NoToken(String),
     /// The program is in a state that cannot.
     #[error("program {id} is {state}: {refusal}")]
     Conflict {

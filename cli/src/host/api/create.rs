@@ -4,23 +4,27 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use base64::Engine as _;
-use hersh::http::{Request, Response};
+use hersh::http::Response;
 
 use super::error::ApiError;
-use super::{Api, text};
+use super::routes::Call;
+use super::text;
 use crate::host::NewProgram;
 use crate::wire::{CreateProgram, Created};
 
 // The largest sources there may be (64 MiB), as base64 in JSON, with their names.
 const MAX_BODY_BYTES: u64 = 100 * 1024 * 1024;
 
-pub(super) fn create(api: &Api, request: &mut Request<'_>) -> Result<Response, ApiError> {
+pub(super) fn create(call: &mut Call<'_, '_>) -> Result<Response, ApiError> {
+    let Call { api, caller, request } = call;
     api.creations.take(Instant::now())?;
     let _slot = api.uploads.enter()?;
     let key = request.header("idempotency-key").map(str::to_owned);
     let (body, bytes) = text::json::<CreateProgram>(request, MAX_BODY_BYTES)?;
     let answer = api.keys.once(key.as_deref(), &bytes, || {
-        let program = api.host.create(new_program(body)?)?;
+        let new = new_program(body)?;
+        caller.owns(&new.user_id)?;
+        let program = api.host.create(new)?;
         let created = Created {
             program_id: program.program_id.to_string(),
             build_id: program.build_id.to_string(),

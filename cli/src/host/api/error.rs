@@ -58,10 +58,18 @@ impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::NoToken => {
-                Self::new(401, "this host asks for its token: Authorization: Bearer …")
+                Self::new(401, "this host asks for a token: Authorization: Bearer …")
                     .with_header("WWW-Authenticate", "Bearer")
             }
-            Denied::WrongToken => Self::new(403, "this is not the token of this host"),
+            Denied::WrongToken => {
+                Self::new(401, "this token is not, or no longer, one of this host's")
+                    .with_header("WWW-Authenticate", "Bearer error=\"invalid_token\"")
+            }
+            Denied::Owner => Self::new(403, "user_id: this token is another user's"),
+            Denied::Scope { scope, needs } => {
+                let message = format!("a token of scope {scope} is not good for this: {needs}");
+                Self::new(403, message)
+            }
         }
     }
 }
@@ -70,7 +78,7 @@ impl From<HostError> for ApiError {
     fn from(error: HostError) -> Self {
         let message = error.to_string();
         match error {
-            HostError::NotFound(_) => Self::new(404, message),
+            HostError::NotFound(_) | HostError::NoToken(_) => Self::new(404, message),
             HostError::Conflict { .. } | HostError::NameTaken { .. } | HostError::NoNetwork(_) => {
                 Self::new(409, message)
             }

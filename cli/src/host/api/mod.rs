@@ -13,6 +13,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::time::Duration;

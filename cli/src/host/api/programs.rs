@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use hersh::http::{Request, Response};
+use hersh::http::Response;
 
 use super::error::ApiError;
 use super::query::Query;
-use super::routes::Forwarded;
-use super::{Api, text};
-use crate::host::{HostError, ListFilter, proxy};
-use crate::program::{ProgramId, State};
+use super::routes::{Call, Forwarded};
+use super::text;
+use crate::host::{HostError, ListFilter, ProgramPage, proxy};
+use crate::program::{ProgramId, State, UserId};
 use crate::wire::ActionBody;
 
 type Answer = Result<Response, ApiError>;
@@ -23,48 +23,56 @@ const REMOVAL_WAIT: Duration = Duration::from_secs(30);
 const USUAL_EVENTS: usize = 100;
 const MAX_EVENTS: usize = 1_000;
 
-pub(super) fn healthz(_: &Api, request: &mut Request<'_>) -> Answer {
-    Query::parse(request.query())?.end()?;
+pub(super) fn healthz(call: &mut Call<'_, '_>) -> Answer {
+    Query::parse(call.request.query())?.end()?;
     Ok(Response::json(200, &serde_json::json!({ "status": "ok" })))
 }
 
-pub(super) fn list(api: &Api, request: &mut Request<'_>) -> Answer {
-    let mut query = Query::parse(request.query())?;
+pub(super) fn list(call: &mut Call<'_, '_>) -> Answer {
+    let mut query = Query::parse(call.request.query())?;
+    let asked: Option<UserId> = query.value("user")?;
     let filter = ListFilter {
-        user: query.value("user")?,
+        user: call.caller.user().cloned().or_else(|| asked.clone()),
         state: query.value::<State>("state")?,
         limit: query.value("limit")?,
         cursor: query.value("cursor")?,
     };
     query.end()?;
-    Ok(Response::json(200, &api.host.list(&filter)))
+    if asked.is_some() && asked != filter.user {
+        // Programs of others do not exist for this caller.
+        let nothing = ProgramPage { programs: Vec::new(), count: 0, next: None };
+        return Ok(Response::json(200, &nothing));
+    }
+    Ok(Response::json(200, &call.api.host.list(&filter)))
 }
 
-pub(super) fn show(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
-    Query::parse(request.query())?.end()?;
-    Ok(Response::json(200, &api.host.get(id)?))
+pub(super) fn show(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
+    Query::parse(call.request.query())?.end()?;
+    Ok(Response::json(200, &call.api.host.get(id)?))
 }
 
-pub(super) fn start(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
-    act(api, id, request, "starting", "program start initiated", || api.host.start(id).map(drop))
+pub(super) fn start(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
+    let host = &call.api.host;
+    act(call, id, "starting", "program start initiated", || host.start(id).map(drop))
 }
 
-pub(super) fn stop(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
-    act(api, id, request, "Stopping", "program stop initiated", || api.host.stop(id).map(drop))
+pub(super) fn stop(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
+    let host = &call.api.host;
+    act(call, id, "Stopping", "program stop initiated", || host.stop(id).map(drop))
 }
 
-pub(super) fn restart(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
-    let work = || api.host.restart(id).map(drop);
-    act(api, id, request, "restarting", "program restart initiated", work)
+pub(super) fn restart(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
+    let host = &call.api.host;
+    act(call, id, "restarting", "program restart initiated", || host.restart(id).map(drop))
 }
 
-pub(super) fn delete(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
-    let mut query = Query::parse(request.query())?;
+pub(super) fn delete(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
+    let mut query = Query::parse(call.request.query())?;
     let purge = query.flag("purge")?;
     query.end()?;
-    api.actions.take(Instant::now())?;
-    api.host.delete(id, purge)?;
-    match api.host.wait(id, REMOVAL_WAIT, |program| program.state == State::Error) {
+    call.api.actions.take(Instant::now())?;
+    call.api.host.delete(id, purge)?;
+    match call.api.host.wait(id, REMOVAL_WAIT, |program| program.state == State::Error) {
         Err(HostError::NotFound(_)) if purge => Ok(action(id, "deleted", "removed with its state")),
         Err(HostError::NotFound(_)) => Ok(action(id, "deleted", "removed; its state is set aside")),
         Err(error) => Err(error.into()),
@@ -74,16 +82,15 @@ pub(super) fn delete(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> An
 }
 
 fn act(
-    api: &Api,
+    call: &mut Call<'_, '_>,
     id: &ProgramId,
-    request: &mut Request<'_>,
     state: &str,
     message: &str,
     work: impl FnOnce() -> Result<(), HostError>,
 ) -> Answer {
-    Query::parse(request.query())?.end()?;
-    text::none(request)?;
-    api.actions.take(Instant::now())?;
+    Query::parse(call.request.query())?.end()?;
+    text::none(call.request)?;
+    call.api.actions.take(Instant::now())?;
     work()?;
     Ok(action(id, state, message))
 }
@@ -97,42 +104,42 @@ fn action(id: &ProgramId, state: &str, message: &str) -> Response {
     Response::json(200, &body)
 }
 
-pub(super) fn logs(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
-    let mut query = Query::parse(request.query())?;
+pub(super) fn logs(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
+    let mut query = Query::parse(call.request.query())?;
     let tail = bounded(query.value("tail")?, "tail", USUAL_TAIL, MAX_TAIL)?;
     let follow = query.flag("follow")?;
     query.end()?;
     if follow {
-        let log = api.host.follow_logs(id, tail)?;
+        let log = call.api.host.follow_logs(id, tail)?;
         return Ok(Response::stream(200, LOG_TYPE, Box::new(log)));
     }
-    Ok(Response::json(200, &api.host.logs(id, tail)?))
+    Ok(Response::json(200, &call.api.host.logs(id, tail)?))
 }
 
-pub(super) fn build_log(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
-    let mut query = Query::parse(request.query())?;
+pub(super) fn build_log(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
+    let mut query = Query::parse(call.request.query())?;
     let follow = query.flag("follow")?;
     query.end()?;
     if follow {
-        let log = api.host.follow_build_log(id)?;
+        let log = call.api.host.follow_build_log(id)?;
         return Ok(Response::stream(200, LOG_TYPE, Box::new(log)));
     }
-    Ok(Response::json(200, &api.host.build_log(id)?))
+    Ok(Response::json(200, &call.api.host.build_log(id)?))
 }
 
 const LOG_TYPE: &str = "text/plain; charset=utf-8";
 
-pub(super) fn source(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
-    Query::parse(request.query())?.end()?;
-    Ok(Response::json(200, &api.host.source(id)?))
+pub(super) fn source(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
+    Query::parse(call.request.query())?.end()?;
+    Ok(Response::json(200, &call.api.host.source(id)?))
 }
 
-pub(super) fn events(api: &Api, id: &ProgramId, request: &mut Request<'_>) -> Answer {
-    let mut query = Query::parse(request.query())?;
+pub(super) fn events(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
+    let mut query = Query::parse(call.request.query())?;
     let limit = bounded(query.value("limit")?, "limit", USUAL_EVENTS, MAX_EVENTS)?;
     let after = query.value("after")?.unwrap_or(0);
     query.end()?;
-    Ok(Response::json(200, &api.host.events(id, after, limit)?))
+    Ok(Response::json(200, &call.api.host.events(id, after, limit)?))
 }
 
 fn bounded(asked: Option<usize>, name: &str, usual: usize, most: usize) -> Result<usize, ApiError> {
@@ -143,12 +150,8 @@ fn bounded(asked: Option<usize>, name: &str, usual: usize, most: usize) -> Resul
     }
 }
 
-pub(super) fn forward(
-    api: &Api,
-    id: &ProgramId,
-    forwarded: Forwarded<'_>,
-    request: &mut Request<'_>,
-) -> Answer {
+pub(super) fn forward(call: &mut Call<'_, '_>, id: &ProgramId, forwarded: Forwarded<'_>) -> Answer {
+    let Call { api, request, .. } = call;
     let address = api.host.address(id)?;
     let lane = api.lanes.enter(id)?;
     let rest = match (forwarded.root, forwarded.rest) {

@@ -3,12 +3,21 @@
 use hersh::http::{Method, Request, Response};
 
 use super::error::ApiError;
-use super::{Api, create, programs};
+use super::{Api, create, programs, tokens};
+use crate::host::auth::{Caller, Needs};
 use crate::program::ProgramId;
 
-type Plain = fn(&Api, &mut Request<'_>) -> Result<Response, ApiError>;
-type OfProgram = fn(&Api, &ProgramId, &mut Request<'_>) -> Result<Response, ApiError>;
-type Passed = fn(&Api, &ProgramId, Forwarded<'_>, &mut Request<'_>) -> Result<Response, ApiError>;
+/// A request, who sends it, and the host it is sent to.
+pub(super) struct Call<'a, 'b> {
+    pub(super) api: &'a Api,
+    pub(super) caller: Caller,
+    pub(super) request: &'a mut Request<'b>,
+}
+
+type Answer = Result<Response, ApiError>;
+type Plain = fn(&mut Call<'_, '_>) -> Answer;
+type OfProgram = fn(&mut Call<'_, '_>, &ProgramId) -> Answer;
+type Named = fn(&mut Call<'_, '_>, &str) -> Answer;
 
 /// A request that is for the program: which of its paths is meant.
 #[derive(Debug, Clone, Copy)]
@@ -19,35 +28,74 @@ pub(super) struct Forwarded<'a> {
     pub(super) rest: &'a str,
 }
 
+#[derive(Clone, Copy)]
 enum Run {
-    // Answered to everyone: says nothing but that the host is there.
-    Open(Plain),
     Plain(Plain),
+    /// The caller sees the program.
     OfProgram(OfProgram),
+    /// What `{id}` stands for is the handler's business.
+    Named(Named),
+}
+
+/// What is done at a path.
+#[derive(Clone, Copy)]
+enum Verb {
+    /// Serves `HEAD` too; the gate leaves the body out.
+    Get,
+    Post,
+    Delete,
+}
+
+impl Verb {
+    fn serves(self, method: &Method) -> bool {
+        match self {
+            Self::Get => matches!(method, Method::Get | Method::Head),
+            Self::Post => *method == Method::Post,
+            Self::Delete => *method == Method::Delete,
+        }
+    }
+
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Get => &["GET", "HEAD"],
+            Self::Post => &["POST"],
+            Self::Delete => &["DELETE"],
+        }
+    }
 }
 
 struct Route {
-    // `Get` also serves `Head`; the gate leaves the body out.
-    method: Method,
-    // `{id}` stands for a program.
+    verb: Verb,
+    // `{id}` stands for a program, a token or a ticket.
     path: &'static str,
+    needs: Needs,
     run: Run,
 }
 
 const fn get(path: &'static str, run: Run) -> Route {
-    Route { method: Method::Get, path, run }
+    Route { verb: Verb::Get, path, needs: Needs::Look, run }
 }
 
 const fn post(path: &'static str, run: Run) -> Route {
-    Route { method: Method::Post, path, run }
+    Route { verb: Verb::Post, path, needs: Needs::Change, run }
+}
+
+const fn delete(path: &'static str, run: Run) -> Route {
+    Route { verb: Verb::Delete, path, needs: Needs::Change, run }
+}
+
+impl Route {
+    const fn needs(self, needs: Needs) -> Self {
+        Self { needs, ..self }
+    }
 }
 
 const ROUTES: &[Route] = &[
-    get("/healthz", Run::Open(programs::healthz)),
+    get("/healthz", Run::Plain(programs::healthz)).needs(Needs::Nothing),
     post("/programs", Run::Plain(create::create)),
     get("/programs", Run::Plain(programs::list)),
     get("/programs/{id}", Run::OfProgram(programs::show)),
-    Route { method: Method::Delete, path: "/programs/{id}", run: Run::OfProgram(programs::delete) },
+    delete("/programs/{id}", Run::OfProgram(programs::delete)),
     post("/programs/{id}/start", Run::OfProgram(programs::start)),
     post("/programs/{id}/stop", Run::OfProgram(programs::stop)),
     post("/programs/{id}/restart", Run::OfProgram(programs::restart)),
@@ -55,45 +103,64 @@ const ROUTES: &[Route] = &[
     get("/programs/{id}/build-log", Run::OfProgram(programs::build_log)),
     get("/programs/{id}/source", Run::OfProgram(programs::source)),
     get("/programs/{id}/events", Run::OfProgram(programs::events)),
+    post("/tokens", Run::Plain(tokens::create)).needs(Needs::Admin),
+    get("/tokens", Run::Plain(tokens::list)).needs(Needs::Admin),
+    delete("/tokens/{id}", Run::Named(tokens::revoke)).needs(Needs::Admin),
 ];
 
 // Everything under these, with any method, is the program's. What the program's own path begins
 // with stands beside it.
 const PASSED: &[(&str, &str)] = &[("proxy", ""), ("watcher", "/watcher")];
-const PASS: Passed = programs::forward;
 
 /// Finds the route of a request and runs it, for who may.
-pub(super) fn dispatch(api: &Api, request: &mut Request<'_>) -> Result<Response, ApiError> {
+pub(super) fn dispatch(api: &Api, request: &mut Request<'_>) -> Answer {
     refuse_foreign_pages(request)?;
     // The path outlives the borrow of the request that its handler gets.
     let path = request.path().to_owned();
     if let Some((id, forwarded)) = passed(&path) {
-        api.auth.check(request)?;
-        return PASS(api, &program_id(id)?, forwarded, request);
+        let looks = matches!(request.method(), Method::Get | Method::Head);
+        let mut call = admit(api, request, if looks { Needs::Look } else { Needs::Change })?;
+        let id = program_id(id, &call.caller)?;
+        return programs::forward(&mut call, &id, forwarded);
     }
-    let mut allowed = Vec::new();
+    let mut allowed: Vec<&str> = Vec::new();
     for route in ROUTES {
         let Some(id) = matched(route.path, &path) else { continue };
-        if !serves(&route.method, request.method()) {
-            allowed.push(&route.method);
+        if !route.verb.serves(request.method()) {
+            allowed.extend(route.verb.names());
             continue;
         }
-        if !matches!(route.run, Run::Open(_)) {
-            api.auth.check(request)?;
-        }
+        let mut call = admit(api, request, route.needs)?;
         return match route.run {
-            Run::Open(run) | Run::Plain(run) => run(api, request),
-            Run::OfProgram(run) => run(api, &program_id(id)?, request),
+            Run::Plain(run) => run(&mut call),
+            Run::OfProgram(run) => {
+                let id = program_id(id, &call.caller)?;
+                run(&mut call, &id)
+            }
+            Run::Named(run) => run(&mut call, id),
         };
     }
     // Who may not use the host is not told what it has.
-    api.auth.check(request)?;
+    api.auth.caller(request, &api.host)?;
     if allowed.is_empty() {
         return Err(ApiError::new(404, format!("there is nothing at {path}")));
     }
-    let names: Vec<_> = allowed.iter().map(|method| method.as_str()).collect();
-    let names = names.join(", ");
+    let names = allowed.join(", ");
     Err(ApiError::new(405, format!("{path} takes {names}")).with_header("Allow", names))
+}
+
+/// Lets a request in whose caller is good for what it needs.
+fn admit<'a, 'b>(
+    api: &'a Api,
+    request: &'a mut Request<'b>,
+    needs: Needs,
+) -> Result<Call<'a, 'b>, ApiError> {
+    let caller = match needs {
+        Needs::Nothing => Caller::ADMIN,
+        _ => api.auth.caller(request, &api.host)?,
+    };
+    caller.may(needs)?;
+    Ok(Call { api, caller, request })
 }
 
 // A browser says from which page a request comes. One that the host did not serve has no business
@@ -105,10 +172,6 @@ fn refuse_foreign_pages(request: &Request<'_>) -> Result<(), ApiError> {
         Some((origin, host)) if origin.eq_ignore_ascii_case(host) => Ok(()),
         _ => Err(ApiError::new(403, "pages of other origins may not use this host")),
     }
-}
-
-fn serves(route: &Method, method: &Method) -> bool {
-    route == method || (*route == Method::Get && *method == Method::Head)
 }
 
 // What stands for `{id}` if the path is this route's; nothing if the route has no `{id}`.
@@ -129,8 +192,11 @@ fn passed(path: &str) -> Option<(&str, Forwarded<'_>)> {
     Some((id, Forwarded { root, rest: &after[segment.len()..] }))
 }
 
-fn program_id(text: &str) -> Result<ProgramId, ApiError> {
-    text.parse().map_err(|_| ApiError::new(404, format!("there is no program {text}")))
+fn program_id(text: &str, caller: &Caller) -> Result<ProgramId, ApiError> {
+    let missing = |_| ApiError::new(404, format!("there is no program {text}"));
+    let id: ProgramId = text.parse().map_err(missing)?;
+    caller.sees(&id)?;
+    Ok(id)
 }
 
 #[cfg(test)]

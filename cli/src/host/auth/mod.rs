@@ -1,8 +1,11 @@
 //! Who may ask the host for something.
 //!
 //! At its first start a host makes an admin token: 32 random bytes, in `admin.token` in its data
-//! folder, readable by its own user alone. The `hersh` command finds it there by itself. Programs
-//! never see it: the proxy takes it off before a request is passed on.
+//! folder, readable by its own user alone. The `hersh` command finds it there by itself. Everybody
+//! else gets a token of their own, with a scope, that can be revoked (`POST /tokens`). Programs
+//! never see any: the proxy takes it off before a request is passed on.
+
+mod caller;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
@@ -12,7 +15,10 @@ use std::path::{Path, PathBuf};
 
 use hersh::http::{BearerToken, Request};
 
+use super::Host;
 use crate::units::hex;
+
+pub use self::caller::{Caller, Denied, Needs};
 
 /// The file in the data folder that holds the admin token.
 pub const ADMIN_TOKEN_FILE: &str = "admin.token";
@@ -60,18 +66,9 @@ pub enum AuthError {
     Random(String),
 }
 
-/// The rule by which requests are let in.
+/// The rule by which requests are let in: the admin token, or none at all.
 #[derive(Debug, Clone)]
 pub struct Auth(Option<BearerToken>);
-
-/// Why a request was not let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
-    /// It carries no token.
-    NoToken,
-    /// It carries a wrong one.
-    WrongToken,
-}
 
 impl Auth {
     /// Whoever holds the admin token of this data folder, which is made if it is not there yet.
@@ -110,17 +107,21 @@ impl Auth {
         self.0.is_some()
     }
 
-    /// Whether the request may go on.
+    /// Who asks.
     ///
     /// # Errors
-    /// [`Denied`] if it carries no token, or not the right one.
-    pub fn check(&self, request: &Request<'_>) -> Result<(), Denied> {
-        match &self.0 {
-            None => Ok(()),
-            Some(token) if token.accepts(request) => Ok(()),
-            Some(_) if request.header("authorization").is_some() => Err(Denied::WrongToken),
-            Some(_) => Err(Denied::NoToken),
+    /// [`Denied`] if the request carries no token, or one that is not good here.
+    pub fn caller(&self, request: &Request<'_>, host: &Host) -> Result<Caller, Denied> {
+        let Some(admin) = &self.0 else { return Ok(Caller::ADMIN) };
+        if admin.accepts(request) {
+            return Ok(Caller::ADMIN);
         }
+        let value = request.header("authorization").ok_or(Denied::NoToken)?;
+        let token = match value.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+            _ => return Err(Denied::WrongToken),
+        };
+        host.bearer(token).map(Caller::from).ok_or(Denied::WrongToken)
     }
 }
 

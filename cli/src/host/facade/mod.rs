@@ -1,4 +1,5 @@
 //! The host as its API and its command see it.
+mod access;
 mod create;
 mod load;
 mod read;

@@ -1,5 +1,8 @@
 //! What the host knows of its programs, kept in an embedded database that survives the host's and
 //! the machine's sudden end.
+mod layout;
+mod tokens;
+
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -15,48 +18,10 @@ use crate::program::{
     Attempt, ContainerId, Event, ImageId, Millis, ProgramId, ProgramState, Reduced, State,
 };
 
+pub use tokens::{Bearer, NewToken, TokenPage, TokenView};
+
 /// Events that are kept of each program.
 const HISTORY: i64 = 1_000;
-/// The layout of the tables; a registry of another is not touched.
-const VERSION: i64 = 1;
-
-const SCHEMA: &str = "
-    CREATE TABLE programs (
-        id TEXT PRIMARY KEY,
-        user_id TEXT NOT NULL,
-        name TEXT,
-        port INTEGER NOT NULL UNIQUE,
-        desired TEXT NOT NULL,
-        observed TEXT NOT NULL,
-        attempt INTEGER NOT NULL,
-        meta TEXT NOT NULL,
-        snapshot TEXT NOT NULL,
-        updated_at INTEGER NOT NULL,
-        UNIQUE (user_id, name)
-    ) STRICT;
-    CREATE TABLE attempts (
-        program_id TEXT NOT NULL REFERENCES programs (id) ON DELETE CASCADE,
-        attempt INTEGER NOT NULL,
-        began_at INTEGER NOT NULL,
-        ended_at INTEGER,
-        image_id TEXT,
-        container_id TEXT,
-        error TEXT,
-        PRIMARY KEY (program_id, attempt)
-    ) STRICT;
-    CREATE TABLE events (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT,
-        program_id TEXT NOT NULL REFERENCES programs (id) ON DELETE CASCADE,
-        at INTEGER NOT NULL,
-        event TEXT NOT NULL,
-        detail TEXT NOT NULL,
-        before TEXT NOT NULL,
-        after TEXT NOT NULL,
-        attempt INTEGER NOT NULL
-    ) STRICT;
-    CREATE INDEX events_of_program ON events (program_id, seq);
-";
-
 /// One registered program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
@@ -72,6 +37,7 @@ pub struct Registered {
 #[derive(Debug)]
 pub struct Registry {
     connection: Mutex<Connection>,
+    tokens: tokens::Known,
 }
 
 fn words(error: impl std::fmt::Display) -> HostError {
@@ -93,22 +59,9 @@ impl Registry {
             other => other,
         };
         let connection = connection.map_err(words)?;
-        let version: i64 =
-            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(words)?;
-        match version {
-            VERSION => {}
-            0 => {
-                let schema = format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;");
-                connection.execute_batch(&schema).map_err(words)?;
-            }
-            other => {
-                return Err(HostError::Registry(format!(
-                    "{} was written by another hersh (layout {other}, known is {VERSION})",
-                    path.display()
-                )));
-            }
-        }
-        Ok(Self { connection: Mutex::new(connection) })
+        layout::bring_up(&connection, path)?;
+        let tokens = tokens::load(&connection)?;
+        Ok(Self { connection: Mutex::new(connection), tokens })
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

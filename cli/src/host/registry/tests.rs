@@ -96,7 +96,7 @@ fn a_damaged_registry_is_set_aside() {
 }
 
 #[test]
-fn a_registry_of_another_layout_is_not_touched() {
+fn a_registry_of_a_later_layout_is_not_touched() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("registry.db");
     drop(Registry::open(&path).unwrap());

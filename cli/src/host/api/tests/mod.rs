@@ -3,6 +3,7 @@
 mod access;
 mod programs;
 mod proxied;
+mod tokens;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use ureq::http::{Request, Response};
 use ureq::{Agent, Body};
 
 use super::{ApiConfig, serve};
-use crate::host::auth::Auth;
+use crate::host::auth::{ADMIN_TOKEN_FILE, Auth};
 use crate::host::engine::FakeEngine;
 use crate::host::{Host, HostConfig};
 
@@ -26,6 +27,8 @@ pub(super) struct Served {
     pub(super) engine: FakeEngine,
     pub(super) dir: TempDir,
     agent: Agent,
+    /// The admin's token, where the host asks for one.
+    pub(super) admin: String,
 }
 
 /// What a request was answered.
@@ -55,6 +58,15 @@ impl Served {
         Self::with(|_| ())
     }
 
+    /// One that asks for tokens.
+    pub(super) fn guarded() -> Self {
+        let tokens = tempfile::tempdir().unwrap();
+        let mut served = Self::with(|config| config.auth = Auth::admin(tokens.path()).unwrap());
+        let token = std::fs::read_to_string(tokens.path().join(ADMIN_TOKEN_FILE)).unwrap();
+        token.trim().clone_into(&mut served.admin);
+        served
+    }
+
     pub(super) fn with(change: impl FnOnce(&mut ApiConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let engine = FakeEngine::new();
@@ -75,7 +87,7 @@ impl Served {
             .timeout_global(Some(Duration::from_secs(30)))
             .build()
             .into();
-        Self { gate, host, engine, dir, agent }
+        Self { gate, host, engine, dir, agent, admin: String::new() }
     }
 
     pub(super) fn url(&self, path: &str) -> String {
@@ -103,6 +115,20 @@ impl Served {
             request = request.header(*name, *value);
         }
         self.send(request.body(body.to_string().into_bytes()).unwrap())
+    }
+
+    /// The answer to a request with this token and, if it is something, this body.
+    pub(super) fn as_bearer(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(self.url(path))
+            .header("Authorization", format!("Bearer {token}"));
+        let mut bytes = Vec::new();
+        if !body.is_null() {
+            request = request.header("Content-Type", "application/json");
+            bytes = body.to_string().into_bytes();
+        }
+        self.send(request.body(bytes).unwrap())
     }
 
     /// The id of a new program.

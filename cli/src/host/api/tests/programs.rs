@@ -231,7 +231,7 @@ fn paths_and_methods_that_are_not_there() {
     served.ask("POST", &format!("/programs/{id}/explode")).error(404, "Not Found");
     let answer = served.ask("PUT", &format!("/programs/{id}"));
     answer.error(405, "Method Not Allowed");
-    assert_eq!(answer.header("allow"), "GET, DELETE");
+    assert_eq!(answer.header("allow"), "GET, HEAD, DELETE");
     served.ask("GET", &format!("/programs/{id}/start")).error(405, "Method Not Allowed");
     let text = Request::post(served.url("/programs")).header("Content-Type", "text/plain");
     served.send(text.body(b"{}".to_vec()).unwrap()).error(415, "Unsupported Media Type");
