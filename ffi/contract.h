@@ -15,9 +15,8 @@
  *    written on success only. The numbers of statuses, states, triggers and outcomes are fixed and
  *    never used again for something else; expect new ones.
  *
- * 3. Handles. HershConfig, HershToken, HershWatcher, HershReport, HershFlow come from a _new (or as
- *    an output) and are given back once with their _free; _free(NULL) is fine. HershContext and
- *    HershPoll are lent to a callback and end with it. A handle is looked up and never followed: one
+ * 3. Handles. Each comes from a _new (or as an output) and is given back once with the _free of its
+ *    type; _free(NULL) is fine. HershContext and HershPoll are lent to a callback and end with it. A handle is looked up and never followed: one
  *    that is NULL, freed, of another type, out of its callback, or plain garbage is answered with
  *    HERSH_STATUS_NULL_ARGUMENT or HERSH_STATUS_INVALID_HANDLE. Freeing a handle while another
  *    thread uses it is defined: the other call finishes. Compare handles, do not dereference them.
@@ -37,7 +36,8 @@
  *    where it is set. A callback may call hersh, must return, and must not throw or jump out. A
  *    function that frees must not call hersh.
  *
- * 7. Threads. All functions may be called from any thread. Functions that wait say so; none waits
+ * 7. Threads. All functions may be called from any thread; what belongs to one thread says so, and
+ *    answers the others with HERSH_STATUS_WRONG_THREAD. Functions that wait say so; none waits
  *    while it holds a lock that another function needs.
  *
  * 8. Panics do not cross: a defect of hersh itself is HERSH_STATUS_PANIC, and the process lives on.

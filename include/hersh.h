@@ -15,9 +15,8 @@
  *    written on success only. The numbers of statuses, states, triggers and outcomes are fixed and
  *    never used again for something else; expect new ones.
  *
- * 3. Handles. HershConfig, HershToken, HershWatcher, HershReport, HershFlow come from a _new (or as
- *    an output) and are given back once with their _free; _free(NULL) is fine. HershContext and
- *    HershPoll are lent to a callback and end with it. A handle is looked up and never followed: one
+ * 3. Handles. Each comes from a _new (or as an output) and is given back once with the _free of its
+ *    type; _free(NULL) is fine. HershContext and HershPoll are lent to a callback and end with it. A handle is looked up and never followed: one
  *    that is NULL, freed, of another type, out of its callback, or plain garbage is answered with
  *    HERSH_STATUS_NULL_ARGUMENT or HERSH_STATUS_INVALID_HANDLE. Freeing a handle while another
  *    thread uses it is defined: the other call finishes. Compare handles, do not dereference them.
@@ -37,7 +36,8 @@
  *    where it is set. A callback may call hersh, must return, and must not throw or jump out. A
  *    function that frees must not call hersh.
  *
- * 7. Threads. All functions may be called from any thread. Functions that wait say so; none waits
+ * 7. Threads. All functions may be called from any thread; what belongs to one thread says so, and
+ *    answers the others with HERSH_STATUS_WRONG_THREAD. Functions that wait say so; none waits
  *    while it holds a lock that another function needs.
  *
  * 8. Panics do not cross: a defect of hersh itself is HERSH_STATUS_PANIC, and the process lives on.
@@ -61,6 +61,16 @@
 
 /* The version of this header; the library's is hersh_version(). */
 #define HERSH_VERSION "0.1.0"
+
+/**
+ * The size, in bytes, at which a new file of a journal is begun unless said otherwise: 64 MiB.
+ */
+#define HERSH_JOURNAL_MAX_BYTES 67108864
+
+/**
+ * How many full files of a journal are kept, besides the one being written, unless said otherwise.
+ */
+#define HERSH_JOURNAL_KEEP 8
 
 /**
  * A value for a `timeout_ms` that never passes.
@@ -165,6 +175,40 @@ enum HershStatus
      * The flow is closed.
      */
     HERSH_STATUS_CLOSED = 21,
+    /**
+     * It belongs to another thread.
+     */
+    HERSH_STATUS_WRONG_THREAD = 22,
+    /**
+     * A file is damaged, or was written by something else or by another version. It was left as it
+     * is.
+     */
+    HERSH_STATUS_UNREADABLE = 23,
+    /**
+     * There is one with this id or name.
+     */
+    HERSH_STATUS_EXISTS = 24,
+    /**
+     * Another pending ticket has this unique key.
+     */
+    HERSH_STATUS_KEY_TAKEN = 25,
+    /**
+     * The claim is void: its time has passed, or the ticket went on without it.
+     */
+    HERSH_STATUS_STALE_CLAIM = 26,
+    /**
+     * The ticket is settled already.
+     */
+    HERSH_STATUS_SETTLED = 27,
+    /**
+     * The store is out of reach, too busy or full: the same call may succeed later. Whether this
+     * one had an effect is not known.
+     */
+    HERSH_STATUS_STORE_UNAVAILABLE = 28,
+    /**
+     * The store is damaged, or refused for good. Whether the call had an effect is not known.
+     */
+    HERSH_STATUS_STORE_BROKEN = 29,
     /**
      * A defect of hersh itself: please report it, with the words.
      */
@@ -310,6 +354,33 @@ typedef int32_t HershState;
 #endif // __cplusplus
 
 /**
+ * When context values are written. The numbers are explicit and never used again.
+ */
+enum HershPersistWhen
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * After each execution that changed a value, before it counts as completed: the loss of the
+     * process at any moment loses nothing that a completed execution set. Costs two flushes of the
+     * disk each time.
+     */
+    HERSH_PERSIST_WHEN_EACH_EXECUTION = 0,
+    /**
+     * When the session ends in good order.
+     */
+    HERSH_PERSIST_WHEN_AT_STOP = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum HershPersistWhen HershPersistWhen;
+#else
+typedef int32_t HershPersistWhen;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * What a watcher is built from: name, environment values, parent and settings. Every setting has a
  * default. Nonsense is found by `hersh_watcher_new`, which names the field.
  *
@@ -341,11 +412,30 @@ typedef struct HershFlow HershFlow;
 typedef struct HershPoll HershPoll;
 
 /**
+ * A replay: the inputs of a journal, given to a managed function in the recorded order and at the
+ * recorded times, without any waiting.
+ *
+ * May be used from any thread. Free it with `hersh_replay_free`.
+ */
+typedef struct HershReplay HershReplay;
+
+/**
  * The end of a session: its last state, and the messages that were accepted and not served.
  *
  * May be read from any thread. Free it with `hersh_report_free`.
  */
 typedef struct HershReport HershReport;
+
+/**
+ * A virtual clock and the watchers that live by it: for testing a program without waiting. A day of
+ * ticks takes a moment, and two runs with one seed do the same, byte for byte.
+ *
+ * A simulation, its watchers and all their callbacks belong to the thread that made it; from
+ * another they are answered with `HERSH_STATUS_WRONG_THREAD`. Nothing happens but while the
+ * simulation is run, by its own functions or by those of a watcher that wait. Free it with
+ * `hersh_simulation_free`, before or after its watchers.
+ */
+typedef struct HershSimulation HershSimulation;
 
 /**
  * Stops every watcher that has it as its parent, when it is cancelled or its time is over.
@@ -358,7 +448,8 @@ typedef struct HershToken HershToken;
  * A watcher: one managed function that runs again whenever a message arrives, a watched value
  * changes, a flow delivers or a timer fires; never twice at once.
  *
- * May be used from any thread, from its own callbacks too. Free it with `hersh_watcher_free`.
+ * May be used from any thread, from its own callbacks too; one that lives in a simulation only from
+ * the thread of that. Free it with `hersh_watcher_free`.
  */
 typedef struct HershWatcher HershWatcher;
 
@@ -496,6 +587,12 @@ HershStatus hersh_config_set_max_memo_entries(HershConfig *config, size_t entrie
 HershStatus hersh_config_set_max_watches(HershConfig *config, size_t watches);
 
 /**
+ * The seed of the jitter of recovery delays. Default random. In a simulation it is the simulation
+ * that decides, unless this does.
+ */
+HershStatus hersh_config_set_seed(HershConfig *config, uint64_t seed);
+
+/**
  * How a watcher recovers from crashes of its managed function. The delay before retry `n` (from 1)
  * is `retry_delay_ms · backoff_factorⁿ⁻¹`, at most `max_delay_ms`, moved up or down by up to
  * `jitter` (0 to 1) of itself. 0 retries turn recovery off. Defaults 3, 1,000, 2.0, 60,000, 0.0.
@@ -508,9 +605,65 @@ HershStatus hersh_config_set_recovery(HershConfig *config,
                                       double jitter);
 
 /**
+ * Keeps context values in the file `path`, so that they survive the process; they are restored when
+ * a session starts. `when` is a `HershPersistWhen`. The folder must exist, and one watcher at a time
+ * may use the file. `path` NULL: kept nowhere, which is the default.
+ *
+ * `hersh_watcher_start` answers `HERSH_STATUS_UNREADABLE` for a file that is torn or foreign, and
+ * leaves it as it is.
+ */
+HershStatus hersh_config_set_persist(HershConfig *config,
+                                     const char *path,
+                                     int32_t when);
+
+/**
+ * Records every input to the file `path`, with its time, so that it can be replayed. At `max_bytes`
+ * (at least 4,096) a new file is begun, and `keep` full ones (at most 10,000) are kept; unless you
+ * know better, `HERSH_JOURNAL_MAX_BYTES` and `HERSH_JOURNAL_KEEP`. `path` NULL: recorded nowhere,
+ * which is the default.
+ */
+HershStatus hersh_config_set_journal(HershConfig *config,
+                                     const char *path,
+                                     uint64_t max_bytes,
+                                     uint32_t keep);
+
+/**
+ * Serves the WatcherAPI from the first start on, at `address`, like `"127.0.0.1:8080"`, or with port
+ * 0 to have a free one picked. `address` NULL: at 127.0.0.1:8080, and inside a container that hersh
+ * runs at 0.0.0.0:8080. Without this call it is served when `hersh_watcher_start_api_server` says so.
+ */
+HershStatus hersh_config_set_api(HershConfig *config,
+                                 const char *address);
+
+/**
+ * What requests to the WatcherAPI must carry as `Authorization: Bearer ...`, all but those to its
+ * two probes. NULL: nothing, which is the default. Must not be empty.
+ */
+HershStatus hersh_config_set_api_token(HershConfig *config, const char *token);
+
+/**
+ * Whether the WatcherAPI shows the values of variables that look like secrets. Default `false`.
+ */
+HershStatus hersh_config_set_api_show_secrets(HershConfig *config, bool show);
+
+/**
+ * One more name, besides IP addresses and `localhost`, by which clients may address the
+ * WatcherAPI.
+ */
+HershStatus hersh_config_add_api_host(HershConfig *config, const char *host);
+
+/**
  * Why this execution runs; `HERSH_TRIGGER_INVALID` when it is no context that is alive.
  */
 HershTrigger hersh_context_trigger(const HershContext *context);
+
+/**
+ * Why this execution runs, in full, as JSON: `{"trigger": "Vars", "vars": [{"name", "old", "new"}]}`
+ * with the watched variables that changed, in the order in which they were first watched; `old` is
+ * null for a first value, and `vars` is empty for other triggers. Valid until the callback returns;
+ * NULL when it is no context that is alive.
+ */
+const char *hersh_context_trigger_json(const HershContext *context);
 
 /**
  * The message that triggered this execution: its text, which ends with a NUL that is not counted,
@@ -553,6 +706,12 @@ uint64_t hersh_context_now_ms(const HershContext *context);
  * no context that is alive.
  */
 uint64_t hersh_context_deadline_ms(const HershContext *context);
+
+/**
+ * How many milliseconds this execution has left; 0 once its deadline has passed, and when it is no
+ * context that is alive.
+ */
+uint64_t hersh_context_remaining_ms(const HershContext *context);
 
 /**
  * Whether the callback should return soon: its deadline has passed, or the watcher is being
@@ -649,6 +808,8 @@ bool hersh_context_clear_memo(const HershContext *context, const char *name);
  *
  * The first call for a name registers it; later calls read it. Each call takes over `user_data`:
  * where `poll` is not needed, it is freed at once. `watched` may be NULL. Never waits.
+ * `HERSH_STATUS_MISMATCH` when the name is watched in another way, `HERSH_STATUS_LIMIT` when it is
+ * one too many, `HERSH_STATUS_INVALID_ARGUMENT` for a period of 0; so for all `_watch_` functions.
  */
 HershStatus hersh_context_watch_call(const HershContext *context,
                                      const char *name,
@@ -657,6 +818,22 @@ HershStatus hersh_context_watch_call(const HershContext *context,
                                      void *user_data,
                                      HershFreeFn free_user_data,
                                      HershWatched *watched);
+
+/**
+ * Like `hersh_context_watch_call`, in two steps: `fetch` finds something, and `update` makes the
+ * next value of it (`hersh_poll_fetched_json`) and of the last (`hersh_poll_previous_json`). What it
+ * sets is a change, also if it is equal; `hersh_poll_set_same` says that there is none. For values
+ * that grow out of each other, and for a comparison of one's own. Both steps run one after the other
+ * on the same thread, with the same `user_data`.
+ */
+HershStatus hersh_context_watch_call_update(const HershContext *context,
+                                            const char *name,
+                                            uint64_t every_ms,
+                                            HershPollFn fetch,
+                                            HershPollFn update,
+                                            void *user_data,
+                                            HershFreeFn free_user_data,
+                                            HershWatched *watched);
 
 /**
  * Watches a flow. Every value causes its own execution, in order; values that wait stay in the
@@ -732,14 +909,60 @@ size_t hersh_alive(void);
 const char *hersh_poll_previous_json(const HershPoll *poll);
 
 /**
+ * What the first step of `hersh_context_watch_call_update` has fetched, as JSON; NULL everywhere
+ * but in its second step. Valid until the callback returns.
+ */
+const char *hersh_poll_fetched_json(const HershPoll *poll);
+
+/**
  * Sets the next value. The last call counts.
  */
 HershStatus hersh_poll_set_json(HershPoll *poll, const char *value);
 
 /**
+ * Says that the value stays what it was. The last call counts, of this and of
+ * `hersh_poll_set_json`.
+ */
+HershStatus hersh_poll_set_same(HershPoll *poll);
+
+/**
  * Says why there is no next value.
  */
 HershStatus hersh_poll_set_error(HershPoll *poll, const char *words);
+
+/**
+ * Makes a replay of the run whose newest file is `path`, which is read when it is run. Free it with
+ * `hersh_replay_free`.
+ */
+HershStatus hersh_replay_new(const char *path, HershReplay **replay);
+
+/**
+ * Frees a replay. NULL is fine.
+ */
+HershStatus hersh_replay_free(HershReplay *replay);
+
+/**
+ * Sets one environment value. Journals hold none, as they may be secret.
+ */
+HershStatus hersh_replay_set_env(HershReplay *replay, const char *key, const char *value);
+
+/**
+ * Runs the function over the journal, on this thread, up to the end or to the first change of state
+ * that differs from the record. `same` gets whether none did. `report` may be NULL; else it gets
+ * JSON, which is freed with `hersh_string_free`: `inputs` and `transitions` count what was given and
+ * what was the same, `torn` says whether the journal ends in a line that is not whole, and
+ * `divergence` is null or has `index`, `at_ns`, `expected` and `found`.
+ *
+ * `user_data` is taken over and freed before this returns. `HERSH_STATUS_UNREADABLE` when the
+ * journal is damaged, foreign, or its beginning is gone; `HERSH_STATUS_OS` when it cannot be read;
+ * `HERSH_STATUS_MISMATCH` when a recorded value cannot be given to the function.
+ */
+HershStatus hersh_replay_run(const HershReplay *replay,
+                             HershManagedFn managed,
+                             void *user_data,
+                             HershFreeFn free_user_data,
+                             bool *same,
+                             char **report);
 
 /**
  * Frees a report. NULL is fine.
@@ -761,6 +984,89 @@ size_t hersh_report_unserved_count(const HershReport *report);
  * its length in bytes and may be NULL. Valid until the report is freed.
  */
 const char *hersh_report_unserved(const HershReport *report, size_t index, size_t *length);
+
+/**
+ * Makes a world whose clock stands at 2025-01-01 00:00 UTC. The seed decides what chance decides:
+ * jitter, and in which order watchers that are due at one moment are served. Free it with
+ * `hersh_simulation_free`.
+ */
+HershStatus hersh_simulation_new(uint64_t seed, HershSimulation **simulation);
+
+/**
+ * Frees a simulation. NULL is fine. Its watchers are freed by themselves; without it no time passes
+ * for them but in functions that wait. `HERSH_STATUS_WRONG_THREAD` from another thread; then it is
+ * not freed.
+ */
+HershStatus hersh_simulation_free(HershSimulation *simulation);
+
+/**
+ * Builds a watcher that lives in this simulation; `config` may be NULL for defaults. It does what a
+ * watcher does, but only while the simulation is run. Free it with `hersh_watcher_free`.
+ * `HERSH_STATUS_CONFIG` when a setting makes no sense.
+ */
+HershStatus hersh_simulation_watcher_new(HershSimulation *simulation,
+                                         const HershConfig *config,
+                                         HershWatcher **watcher);
+
+/**
+ * The virtual time, in milliseconds since the Unix epoch; 0 when it is no simulation of this
+ * thread.
+ */
+uint64_t hersh_simulation_now_ms(const HershSimulation *simulation);
+
+/**
+ * Does everything that can be done without the clock moving. `HERSH_STATUS_INSIDE` from inside a
+ * callback of one of its watchers; `HERSH_STATUS_LIMIT` when a million executions in a row have not
+ * come to rest at one moment.
+ */
+HershStatus hersh_simulation_run_until_idle(HershSimulation *simulation);
+
+/**
+ * Moves the clock on by so many milliseconds, doing everything that falls due on the way. Otherwise
+ * like `hersh_simulation_run_until_idle`.
+ */
+HershStatus hersh_simulation_advance_ms(HershSimulation *simulation, uint64_t milliseconds);
+
+/**
+ * Lets the next poll of a variable bring this value, without calling it. Several wait in line. The
+ * variable may be watched already or not. `HERSH_STATUS_MISMATCH` when the watcher is not of this
+ * simulation.
+ */
+HershStatus hersh_simulation_inject_poll_json(HershSimulation *simulation,
+                                              const HershWatcher *watcher,
+                                              const char *name,
+                                              const char *value);
+
+/**
+ * Lets the next `times` polls of a variable fail with these words, without calling them. Otherwise
+ * like `hersh_simulation_inject_poll_json`.
+ */
+HershStatus hersh_simulation_fail_polls(HershSimulation *simulation,
+                                        const HershWatcher *watcher,
+                                        const char *name,
+                                        uint32_t times,
+                                        const char *words);
+
+/**
+ * Lets every poll of a variable take so many milliseconds from now on. Otherwise like
+ * `hersh_simulation_inject_poll_json`.
+ */
+HershStatus hersh_simulation_delay_polls_ms(HershSimulation *simulation,
+                                            const HershWatcher *watcher,
+                                            const char *name,
+                                            uint64_t milliseconds);
+
+/**
+ * Every change of state of every watcher so far, a line each; of more than a million, the first.
+ * Free it with `hersh_string_free`.
+ */
+HershStatus hersh_simulation_trace(const HershSimulation *simulation, char **trace);
+
+/**
+ * A digest of the text of all changes of state so far: two runs that did the same have the same.
+ * 0 when it is no simulation of this thread.
+ */
+uint64_t hersh_simulation_trace_digest(const HershSimulation *simulation);
 
 /**
  * The name of a state, for a log: `"Ready"`; for a number that is none, `"Invalid"`. Never NULL,
@@ -882,6 +1188,15 @@ HershStatus hersh_watcher_stop_with(HershWatcher *watcher,
 HershStatus hersh_watcher_request_stop(HershWatcher *watcher, const char *reason);
 
 /**
+ * Like `hersh_watcher_request_stop`, with another timeout, and serving the messages that wait first
+ * if `drain` says so.
+ */
+HershStatus hersh_watcher_request_stop_with(HershWatcher *watcher,
+                                            const char *reason,
+                                            uint64_t timeout_ms,
+                                            bool drain);
+
+/**
  * Ends the watcher at once, without cleanup, whatever its function does. Never waits.
  */
 HershStatus hersh_watcher_kill(HershWatcher *watcher);
@@ -946,13 +1261,37 @@ HershStatus hersh_watcher_id(const HershWatcher *watcher, char **id);
 HershStatus hersh_watcher_name(const HershWatcher *watcher, char **name);
 
 /**
+ * What its managed function does, as it was named; `""` before one is set. Free it with
+ * `hersh_string_free`.
+ */
+HershStatus hersh_watcher_managed_name(const HershWatcher *watcher, char **name);
+
+/**
+ * The time on its clock, in milliseconds since the Unix epoch; 0 when it is no watcher.
+ */
+uint64_t hersh_watcher_now_ms(const HershWatcher *watcher);
+
+/**
  * Serves the WatcherAPI at `address`, like `"127.0.0.1:8080"`, or with port 0 to have a free one
- * picked, until the watcher is freed. `listening` may be NULL; else it gets the address, which is
- * freed with `hersh_string_free`. `HERSH_STATUS_OS` with words when it cannot be served there.
+ * picked, until the watcher is freed. Token, hosts and secrets are as the configuration says.
+ * `listening` may be NULL; else it gets the address, which is freed with `hersh_string_free`.
+ * `HERSH_STATUS_OS` with words when it cannot be served there, or is served already.
  */
 HershStatus hersh_watcher_start_api_server(HershWatcher *watcher,
                                            const char *address,
                                            char **listening);
+
+/**
+ * Where the WatcherAPI is served. Free it with `hersh_string_free`. `HERSH_STATUS_NOT_RUNNING` when
+ * it is not.
+ */
+HershStatus hersh_watcher_api_address(const HershWatcher *watcher, char **address);
+
+/**
+ * Ends the WatcherAPI's server, if there is one. Requests under way may take half a second to
+ * finish, and are waited for; then they are cut off.
+ */
+HershStatus hersh_watcher_stop_api_server(HershWatcher *watcher);
 
 /**
  * A context value as JSON, also when no execution is under way. Free it with `hersh_string_free`.
@@ -961,14 +1300,39 @@ HershStatus hersh_watcher_start_api_server(HershWatcher *watcher,
 HershStatus hersh_watcher_value_json(const HershWatcher *watcher, const char *key, char **value);
 
 /**
- * State and counters as JSON: `state`, `uptime_ms`, `executions`, `errors`, `crashes`, `retries`,
- * `timeouts`, `skipped_ticks`, `watch_errors`, `state_faults`, `last_error`, `queue` with `user`
- * and `var`. Later versions may add keys. Free it with `hersh_string_free`.
+ * All context values as a JSON object. Free it with `hersh_string_free`.
+ */
+HershStatus hersh_watcher_values_json(const HershWatcher *watcher, char **values);
+
+/**
+ * The watched variables, in the order of their registration, as a JSON array of `{"name", "kind",
+ * "value", "error", "skipped"}`; `value` and `error` are null where there is none. Free it with
+ * `hersh_string_free`.
+ */
+HershStatus hersh_watcher_watched_json(const HershWatcher *watcher, char **variables);
+
+/**
+ * The names of the memos of this session, as a JSON array. Free it with `hersh_string_free`.
+ */
+HershStatus hersh_watcher_memos_json(const HershWatcher *watcher, char **memos);
+
+/**
+ * The newest signals, those that wait among them, oldest first, as a JSON array of `{"class",
+ * "content", "at_ms"}`: 30 at most. Looking removes none. Free it with `hersh_string_free`.
+ */
+HershStatus hersh_watcher_signals_json(const HershWatcher *watcher, char **signals);
+
+/**
+ * State and counters as JSON: `state`, `started_ms` (null before the first start), `uptime_ms`,
+ * `last_update_ms`, `executions`, `errors`, `crashes`, `retries`, `timeouts`, `skipped_ticks`,
+ * `watch_errors`, `state_faults`, `last_error`, `queue` with `user` and `var`, and
+ * `execution_time` with `count`, `sum_us` and `buckets`, an array of `[at most so many µs, count]`
+ * where null stands for no limit. Later versions may add keys. Free it with `hersh_string_free`.
  */
 HershStatus hersh_watcher_stats_json(const HershWatcher *watcher, char **stats);
 
 /**
- * The newest `limit` entries of a log, oldest first, as a JSON array of `{"id":…,"text":"…"}`.
+ * The newest `limit` entries of a log, oldest first, as a JSON array of `{"id", "at_ms", "text"}`.
  * `kind` is `"reduce"`, `"effect"`, `"effect_result"`, `"watch_error"`, `"context"` or
  * `"state_fault"`. Free it with `hersh_string_free`.
  */

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::ffi::{CString, c_char};
 use std::fmt::Display;
 
+use hersh::{JournalError, PersistError, ReplayError};
+
 use crate::status::HershStatus;
 
 /// Why a function did not do what it was asked for.
@@ -48,9 +50,42 @@ impl From<hersh::StartError> for Failure {
             E::State(_) => HershStatus::State,
             E::NotManaged => HershStatus::NotManaged,
             E::ParentCancelled => HershStatus::ParentCancelled,
+            E::Persist(problem) => persisting(problem),
+            E::Journal(problem) => journalling(problem),
             _ => HershStatus::Os,
         };
         Self::new(status, error)
+    }
+}
+
+fn persisting(problem: &PersistError) -> HershStatus {
+    match problem {
+        PersistError::Io { .. } => HershStatus::Os,
+        _ => HershStatus::Unreadable,
+    }
+}
+
+fn journalling(problem: &JournalError) -> HershStatus {
+    match problem {
+        JournalError::Io { .. } => HershStatus::Os,
+        _ => HershStatus::Unreadable,
+    }
+}
+
+impl From<ReplayError> for Failure {
+    fn from(error: ReplayError) -> Self {
+        let status = match &error {
+            ReplayError::Journal(problem) => journalling(problem),
+            ReplayError::Config(_) => HershStatus::Config,
+            _ => HershStatus::Mismatch,
+        };
+        Self::new(status, error)
+    }
+}
+
+impl From<hersh::ApiError> for Failure {
+    fn from(error: hersh::ApiError) -> Self {
+        Self::new(HershStatus::Os, error)
     }
 }
 

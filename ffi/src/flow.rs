@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::boundary;
 use crate::error::Failure;
-use crate::handle::{self, Handle, Table, Tag};
+use crate::handle::{self, handle_of};
 use crate::status::HershStatus;
 use crate::text::{Out, json, lock};
 use crate::token::timeout;
@@ -27,15 +27,7 @@ pub struct HershFlow {
 /// The most values that a flow can be made to hold.
 const MOST: usize = 1 << 24;
 
-static FLOWS: Table<HershFlow> = Table::new();
-
-impl Handle for HershFlow {
-    const TAG: Tag = Tag::Flow;
-
-    fn table() -> &'static Table<Self> {
-        &FLOWS
-    }
-}
+handle_of!(HershFlow, Flow);
 
 impl HershFlow {
     pub(crate) const fn receiver(&self) -> &Receiver<Json> {

@@ -7,45 +7,50 @@
 //! call that uses it returns.
 
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::error::{Answer, Failure};
 use crate::status::HershStatus;
 use crate::text::{lock, null};
 
-const TAG_BITS: u32 = 4;
+const TAG_BITS: u32 = 5;
 const INDEX_BITS: u32 = (usize::BITS - TAG_BITS) / 2;
 const GENERATION_BITS: u32 = usize::BITS - TAG_BITS - INDEX_BITS;
 
 /// The most handles of one type that can be alive at one time.
 const MOST: usize = (1 << INDEX_BITS) - 1;
 
-/// The types of handles. The number is part of every handle; 0 would make a handle NULL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Tag {
-    Config = 1,
-    Token = 2,
-    Watcher = 3,
-    Report = 4,
-    Context = 5,
-    Poll = 6,
-    Flow = 7,
+macro_rules! tags {
+    ($($tag:ident = $number:literal, $name:literal;)*) => {
+        /// The types of handles. The number is part of every handle; 0 would make a handle NULL.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(crate) enum Tag {
+            $($tag = $number),*
+        }
+
+        impl Tag {
+            const ALL: &[(Self, &'static str)] = &[$((Self::$tag, $name)),*];
+        }
+    };
+}
+
+tags! {
+    Config = 1, "HershConfig";
+    Token = 2, "HershToken";
+    Watcher = 3, "HershWatcher";
+    Report = 4, "HershReport";
+    Context = 5, "HershContext";
+    Poll = 6, "HershPoll";
+    Flow = 7, "HershFlow";
+    Simulation = 8, "HershSimulation";
+    Replay = 9, "HershReplay";
 }
 
 impl Tag {
-    const ALL: [(Self, &'static str); 7] = [
-        (Self::Config, "HershConfig"),
-        (Self::Token, "HershToken"),
-        (Self::Watcher, "HershWatcher"),
-        (Self::Report, "HershReport"),
-        (Self::Context, "HershContext"),
-        (Self::Poll, "HershPoll"),
-        (Self::Flow, "HershFlow"),
-    ];
-
     fn name_of(number: usize) -> Option<&'static str> {
-        Self::ALL.into_iter().find(|(tag, _)| *tag as usize == number).map(|(_, name)| name)
+        Self::ALL.iter().find(|(tag, _)| *tag as usize == number).map(|(_, name)| *name)
     }
 }
 
@@ -75,12 +80,25 @@ impl<T> Table<T> {
     pub(crate) const fn new() -> Self {
         Self(Mutex::new(Slots { slots: Vec::new(), free: Vec::new() }))
     }
-
-    pub(crate) fn alive(&self) -> usize {
-        let slots = lock(&self.0);
-        slots.slots.len() - slots.free.len()
-    }
 }
+
+/// Handles of all types that have been handed out and not taken back.
+static ALIVE: AtomicUsize = AtomicUsize::new(0);
+
+/// Makes a type one that C holds handles of.
+macro_rules! handle_of {
+    ($type:ty, $tag:ident) => {
+        impl $crate::handle::Handle for $type {
+            const TAG: $crate::handle::Tag = $crate::handle::Tag::$tag;
+
+            fn table() -> &'static $crate::handle::Table<Self> {
+                static TABLE: $crate::handle::Table<$type> = $crate::handle::Table::new();
+                &TABLE
+            }
+        }
+    };
+}
+pub(crate) use handle_of;
 
 /// Hands something over to C, which owns the handle until it frees it.
 pub(crate) fn insert<T: Handle>(content: T) -> Answer<*mut T> {
@@ -99,6 +117,7 @@ pub(crate) fn insert<T: Handle>(content: T) -> Answer<*mut T> {
     let slot = &mut table.slots[index];
     slot.generation = (slot.generation + 1) & ((1 << GENERATION_BITS) - 1);
     slot.content = Some(Arc::new(content));
+    ALIVE.fetch_add(1, Ordering::Relaxed);
     Ok(encode(T::TAG, index, slot.generation))
 }
 
@@ -115,6 +134,7 @@ pub(crate) fn take<T: Handle>(handle: *mut T, argument: &str) -> Answer<Option<A
     let content = find(handle, argument, Option::take)?;
     let (_, index, _) = decode(handle);
     lock(&T::table().0).free.push(index);
+    ALIVE.fetch_sub(1, Ordering::Relaxed);
     Ok(Some(content))
 }
 
@@ -183,16 +203,7 @@ fn decode<T>(handle: *const T) -> (usize, usize, usize) {
 /// is given reads 0 before it ends. From any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_alive() -> usize {
-    crate::boundary::value(0, || {
-        Ok(crate::config::HershConfig::table().alive()
-            + crate::token::HershToken::table().alive()
-            + crate::watcher::HershWatcher::table().alive()
-            + crate::report::HershReport::table().alive()
-            + crate::context::HershContext::table().alive()
-            + crate::poll::HershPoll::table().alive()
-            + crate::flow::HershFlow::table().alive()
-            + crate::text::strings_alive())
-    })
+    crate::boundary::value(0, || Ok(ALIVE.load(Ordering::Relaxed) + crate::text::strings_alive()))
 }
 
 #[cfg(test)]
@@ -200,14 +211,7 @@ mod tests {
     use super::*;
 
     struct Thing;
-    static THINGS: Table<Thing> = Table::new();
-
-    impl Handle for Thing {
-        const TAG: Tag = Tag::Report;
-        fn table() -> &'static Table<Self> {
-            &THINGS
-        }
-    }
+    handle_of!(Thing, Report);
 
     #[test]
     fn a_handle_is_known_until_it_is_freed_and_never_after() {

@@ -28,11 +28,14 @@ mod context;
 mod error;
 mod flow;
 mod handle;
+mod managed;
 mod outcome;
 #[cfg(test)]
 mod panics;
 mod poll;
+mod replay;
 mod report;
+mod simulation;
 mod state;
 mod status;
 mod text;

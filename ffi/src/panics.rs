@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::CStr;
-use std::panic;
-use std::ptr::{null, null_mut};
+use std::{panic, ptr};
 
 use crate::boundary::tests::{arm, tripped};
 use crate::config::*;
@@ -12,7 +11,9 @@ use crate::error::hersh_last_error_message;
 use crate::flow::*;
 use crate::handle::hersh_alive;
 use crate::poll::*;
+use crate::replay::*;
 use crate::report::*;
+use crate::simulation::*;
 use crate::text::hersh_string_free;
 use crate::token::*;
 use crate::watcher::*;
@@ -21,98 +22,186 @@ use crate::watcher::*;
 const WITHOUT: [&str; 4] =
     ["hersh_last_error_message", "hersh_state_name", "hersh_status_name", "hersh_version"];
 
+/// An argument that says nothing.
+trait Nothing {
+    const NOTHING: Self;
+}
+
+macro_rules! nothing {
+    ($($type:ty = $nothing:expr),*) => {
+        $(impl Nothing for $type {
+            const NOTHING: Self = $nothing;
+        })*
+    };
+}
+
+nothing!(bool = false, i32 = 0, u32 = 0, u64 = 0, usize = 0, f64 = 0.0);
+
+impl<T> Nothing for *const T {
+    const NOTHING: Self = ptr::null();
+}
+
+impl<T> Nothing for *mut T {
+    const NOTHING: Self = ptr::null_mut();
+}
+
+impl<T> Nothing for Option<T> {
+    const NOTHING: Self = None;
+}
+
+/// A function that can be called with nothing to say.
+trait Call {
+    unsafe fn call(self);
+}
+
+macro_rules! call {
+    ($($argument:ident)*) => {
+        impl<R, $($argument: Nothing),*> Call for unsafe extern "C" fn($($argument),*) -> R {
+            unsafe fn call(self) {
+                // SAFETY: the caller's duty is the same.
+                let _ = unsafe { self($($argument::NOTHING),*) };
+            }
+        }
+    };
+}
+
+call!();
+call!(A);
+call!(A B);
+call!(A B C);
+call!(A B C D);
+call!(A B C D E);
+call!(A B C D E F);
+call!(A B C D E F G);
+call!(A B C D E F G H);
+
 macro_rules! calls {
-    ($($name:ident($($argument:expr),*);)*) => {{
-        let calls: Vec<(&str, fn())> = vec![$((stringify!($name), || {
+    ($($name:ident($($argument:tt)*);)*) => {
+        vec![$((stringify!($name), || {
+            let function = $name as unsafe extern "C" fn($($argument),*) -> _;
             // SAFETY: the call panics before it looks at its arguments, which are all NULL or 0.
-            #[allow(unused_unsafe, reason = "some of them are safe")]
-            let _ = unsafe { $name($($argument),*) };
-        })),*];
-        calls
-    }};
+            unsafe { function.call() }
+        })),*]
+    };
 }
 
 #[expect(clippy::too_many_lines, reason = "a list, one line a function")]
 fn calls_of_all() -> Vec<(&'static str, fn())> {
     calls! {
         hersh_alive();
-        hersh_config_free(null_mut());
-        hersh_config_new(null_mut());
-        hersh_config_set_default_timeout_ms(null_mut(), 0);
-        hersh_config_set_env(null_mut(), null(), null());
-        hersh_config_set_max_log_entries(null_mut(), 0);
-        hersh_config_set_max_memo_entries(null_mut(), 0);
-        hersh_config_set_max_watches(null_mut(), 0);
-        hersh_config_set_name(null_mut(), null());
-        hersh_config_set_parent(null_mut(), null());
-        hersh_config_set_recovery(null_mut(), 0, 0, 0.0, 0, 0.0);
-        hersh_config_set_signal_capacity(null_mut(), 0);
-        hersh_config_set_stop_timeout_ms(null_mut(), 0);
-        hersh_context_attempt(null());
-        hersh_context_cancelled(null());
-        hersh_context_clear_memo(null(), null());
-        hersh_context_crash(null(), null());
-        hersh_context_deadline_ms(null());
-        hersh_context_error(null(), null());
-        hersh_context_execution(null());
-        hersh_context_get_env(null(), null());
-        hersh_context_get_value_json(null(), null(), null_mut());
-        hersh_context_kill(null(), null());
-        hersh_context_log(null(), null());
-        hersh_context_memo(null(), null(), None, null_mut(), None, null_mut());
-        hersh_context_message(null(), null_mut(), null_mut());
-        hersh_context_message_id(null());
-        hersh_context_now_ms(null());
-        hersh_context_set_value_json(null(), null(), null());
-        hersh_context_sleep_ms(null(), 0);
-        hersh_context_stop(null(), null());
-        hersh_context_trigger(null());
-        hersh_context_unwatch(null(), null());
-        hersh_context_update_value_json(null(), null(), None, null_mut());
-        hersh_context_watch_call(null(), null(), 0, None, null_mut(), None, null_mut());
-        hersh_context_watch_flow(null(), null(), null(), null_mut());
-        hersh_context_watch_flow_latest(null(), null(), null(), null_mut());
-        hersh_context_watch_tick(null(), null(), 0, null_mut());
-        hersh_context_watcher_id(null());
-        hersh_flow_close(null_mut());
-        hersh_flow_free(null_mut());
-        hersh_flow_new(0, null_mut());
-        hersh_flow_push_json(null_mut(), null(), 0);
-        hersh_poll_previous_json(null());
-        hersh_poll_set_error(null_mut(), null());
-        hersh_poll_set_json(null_mut(), null());
-        hersh_report_free(null_mut());
-        hersh_report_state(null());
-        hersh_report_unserved(null(), 0, null_mut());
-        hersh_report_unserved_count(null());
-        hersh_string_free(null_mut());
-        hersh_token_cancel(null_mut());
-        hersh_token_free(null_mut());
-        hersh_token_is_cancelled(null());
-        hersh_token_new(0, null_mut());
-        hersh_watcher_cleanup(null_mut(), None, null_mut(), None);
-        hersh_watcher_free(null_mut());
-        hersh_watcher_id(null(), null_mut());
-        hersh_watcher_is_running(null());
-        hersh_watcher_kill(null_mut());
-        hersh_watcher_logs_json(null(), null(), 0, null_mut());
-        hersh_watcher_manage(null_mut(), null(), None, null_mut(), None);
-        hersh_watcher_name(null(), null_mut());
-        hersh_watcher_new(null(), null_mut());
-        hersh_watcher_request_stop(null_mut(), null());
-        hersh_watcher_run(null_mut(), null_mut());
-        hersh_watcher_send(null_mut(), null());
-        hersh_watcher_send_bytes(null_mut(), null(), 0);
-        hersh_watcher_send_timeout(null_mut(), null(), 0);
-        hersh_watcher_start(null_mut());
-        hersh_watcher_start_api_server(null_mut(), null(), null_mut());
-        hersh_watcher_state(null());
-        hersh_watcher_stats_json(null(), null_mut());
-        hersh_watcher_stop(null_mut(), null_mut());
-        hersh_watcher_stop_with(null_mut(), 0, false, null_mut());
-        hersh_watcher_value_json(null(), null(), null_mut());
-        hersh_watcher_wait(null_mut(), 0, null_mut());
-        hersh_watcher_wait_for(null_mut(), 0, 0);
+        hersh_config_add_api_host(_ _);
+        hersh_config_free(_);
+        hersh_config_new(_);
+        hersh_config_set_api(_ _);
+        hersh_config_set_api_show_secrets(_ _);
+        hersh_config_set_api_token(_ _);
+        hersh_config_set_default_timeout_ms(_ _);
+        hersh_config_set_env(_ _ _);
+        hersh_config_set_journal(_ _ _ _);
+        hersh_config_set_max_log_entries(_ _);
+        hersh_config_set_max_memo_entries(_ _);
+        hersh_config_set_max_watches(_ _);
+        hersh_config_set_name(_ _);
+        hersh_config_set_parent(_ _);
+        hersh_config_set_persist(_ _ _);
+        hersh_config_set_recovery(_ _ _ _ _ _);
+        hersh_config_set_seed(_ _);
+        hersh_config_set_signal_capacity(_ _);
+        hersh_config_set_stop_timeout_ms(_ _);
+        hersh_context_attempt(_);
+        hersh_context_cancelled(_);
+        hersh_context_clear_memo(_ _);
+        hersh_context_crash(_ _);
+        hersh_context_deadline_ms(_);
+        hersh_context_error(_ _);
+        hersh_context_execution(_);
+        hersh_context_get_env(_ _);
+        hersh_context_get_value_json(_ _ _);
+        hersh_context_kill(_ _);
+        hersh_context_log(_ _);
+        hersh_context_memo(_ _ _ _ _ _);
+        hersh_context_message(_ _ _);
+        hersh_context_message_id(_);
+        hersh_context_now_ms(_);
+        hersh_context_remaining_ms(_);
+        hersh_context_set_value_json(_ _ _);
+        hersh_context_sleep_ms(_ _);
+        hersh_context_stop(_ _);
+        hersh_context_trigger(_);
+        hersh_context_trigger_json(_);
+        hersh_context_unwatch(_ _);
+        hersh_context_update_value_json(_ _ _ _);
+        hersh_context_watch_call(_ _ _ _ _ _ _);
+        hersh_context_watch_call_update(_ _ _ _ _ _ _ _);
+        hersh_context_watch_flow(_ _ _ _);
+        hersh_context_watch_flow_latest(_ _ _ _);
+        hersh_context_watch_tick(_ _ _ _);
+        hersh_context_watcher_id(_);
+        hersh_flow_close(_);
+        hersh_flow_free(_);
+        hersh_flow_new(_ _);
+        hersh_flow_push_json(_ _ _);
+        hersh_poll_fetched_json(_);
+        hersh_poll_previous_json(_);
+        hersh_poll_set_error(_ _);
+        hersh_poll_set_json(_ _);
+        hersh_poll_set_same(_);
+        hersh_replay_free(_);
+        hersh_replay_new(_ _);
+        hersh_replay_run(_ _ _ _ _ _);
+        hersh_replay_set_env(_ _ _);
+        hersh_report_free(_);
+        hersh_report_state(_);
+        hersh_report_unserved(_ _ _);
+        hersh_report_unserved_count(_);
+        hersh_simulation_advance_ms(_ _);
+        hersh_simulation_delay_polls_ms(_ _ _ _);
+        hersh_simulation_fail_polls(_ _ _ _ _);
+        hersh_simulation_free(_);
+        hersh_simulation_inject_poll_json(_ _ _ _);
+        hersh_simulation_new(_ _);
+        hersh_simulation_now_ms(_);
+        hersh_simulation_run_until_idle(_);
+        hersh_simulation_trace(_ _);
+        hersh_simulation_trace_digest(_);
+        hersh_simulation_watcher_new(_ _ _);
+        hersh_string_free(_);
+        hersh_token_cancel(_);
+        hersh_token_free(_);
+        hersh_token_is_cancelled(_);
+        hersh_token_new(_ _);
+        hersh_watcher_api_address(_ _);
+        hersh_watcher_cleanup(_ _ _ _);
+        hersh_watcher_free(_);
+        hersh_watcher_id(_ _);
+        hersh_watcher_is_running(_);
+        hersh_watcher_kill(_);
+        hersh_watcher_logs_json(_ _ _ _);
+        hersh_watcher_manage(_ _ _ _ _);
+        hersh_watcher_managed_name(_ _);
+        hersh_watcher_memos_json(_ _);
+        hersh_watcher_name(_ _);
+        hersh_watcher_new(_ _);
+        hersh_watcher_now_ms(_);
+        hersh_watcher_request_stop(_ _);
+        hersh_watcher_request_stop_with(_ _ _ _);
+        hersh_watcher_run(_ _);
+        hersh_watcher_send(_ _);
+        hersh_watcher_send_bytes(_ _ _);
+        hersh_watcher_send_timeout(_ _ _);
+        hersh_watcher_signals_json(_ _);
+        hersh_watcher_start(_);
+        hersh_watcher_start_api_server(_ _ _);
+        hersh_watcher_state(_);
+        hersh_watcher_stats_json(_ _);
+        hersh_watcher_stop(_ _);
+        hersh_watcher_stop_api_server(_);
+        hersh_watcher_stop_with(_ _ _ _);
+        hersh_watcher_value_json(_ _ _);
+        hersh_watcher_values_json(_ _);
+        hersh_watcher_wait(_ _ _);
+        hersh_watcher_wait_for(_ _ _);
+        hersh_watcher_watched_json(_ _);
     }
 }
 

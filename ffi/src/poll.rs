@@ -2,62 +2,86 @@
 
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value as Json;
 
 use crate::boundary;
 use crate::callback::{HershPollFn, UserData};
 use crate::error::{Answer, Failure};
-use crate::handle::{self, Handle, Lent, Table, Tag};
+use crate::handle::{self, Lent, handle_of};
 use crate::outcome::HershOutcome;
+use crate::simulation::Home;
 use crate::status::HershStatus;
 use crate::text::{json, lock, null, terminated, text};
 
 /// Where a callback finds the value before, and puts the next. Lives until that callback returns.
 pub struct HershPoll {
     previous: Option<CString>,
+    fetched: Option<CString>,
     found: Mutex<Found>,
 }
 
 #[derive(Default)]
 struct Found {
-    value: Option<Json>,
+    next: Option<Next>,
     error: Option<String>,
 }
 
-static POLLS: Table<HershPoll> = Table::new();
-
-impl Handle for HershPoll {
-    const TAG: Tag = Tag::Poll;
-
-    fn table() -> &'static Table<Self> {
-        &POLLS
-    }
+/// What a callback says that comes next.
+pub(crate) enum Next {
+    /// This value.
+    Value(Json),
+    /// What was before.
+    Same,
 }
+
+handle_of!(HershPoll, Poll);
 
 /// A callback of C, as a function from one value to the next.
 pub(crate) struct Polling {
     call: unsafe extern "C" fn(*mut HershPoll, *mut c_void) -> i32,
-    data: UserData,
+    data: Arc<UserData>,
+    home: Option<Arc<Home>>,
 }
 
 impl Polling {
-    pub(crate) fn new(call: HershPollFn, data: UserData, argument: &str) -> Answer<Self> {
+    pub(crate) fn new(
+        call: HershPollFn,
+        data: &Arc<UserData>,
+        home: Option<Arc<Home>>,
+        argument: &str,
+    ) -> Answer<Self> {
         let call = call.ok_or_else(|| null(argument))?;
-        Ok(Self { call, data })
+        Ok(Self { call, data: Arc::clone(data), home })
     }
 
-    pub(crate) fn next(&self, previous: Option<&Json>) -> Result<Json, String> {
-        let previous = previous.map(|previous| terminated(&previous.to_string()));
-        let poll = HershPoll { previous, found: Mutex::default() };
+    /// The next value, where there must be one.
+    pub(crate) fn value(&self, previous: Option<&Json>) -> Result<Json, String> {
+        match (self.next(previous, None)?, previous) {
+            (Next::Value(value), _) => Ok(value),
+            (Next::Same, Some(previous)) => Ok(previous.clone()),
+            (Next::Same, None) => Err("it said that nothing changed, and nothing was".to_owned()),
+        }
+    }
+
+    /// What comes next, seeing what a first step has fetched.
+    pub(crate) fn next(
+        &self,
+        previous: Option<&Json>,
+        fetched: Option<&Json>,
+    ) -> Result<Next, String> {
+        let shown = |value: Option<&Json>| value.map(|value| terminated(&value.to_string()));
+        let (previous, fetched) = (shown(previous), shown(fetched));
+        let poll = HershPoll { previous, fetched, found: Mutex::default() };
         let lent = Lent::new(poll).map_err(|failure| failure.words)?;
+        let _inside = self.home.as_ref().map(|home| home.enter());
         // SAFETY: C gave this function for this data; the handle is alive until it returns.
         let outcome = unsafe { (self.call)(lent.handle(), self.data.pointer()) };
         let sink = lent.content().map_err(|failure| failure.words)?;
-        let Found { value, error } = std::mem::take(&mut *lock(&sink.found));
-        match (outcome == HershOutcome::Ok as i32, value, error) {
-            (true, Some(value), _) => Ok(value),
+        let Found { next, error } = std::mem::take(&mut *lock(&sink.found));
+        match (outcome == HershOutcome::Ok as i32, next, error) {
+            (true, Some(next), _) => Ok(next),
             (_, _, Some(error)) => Err(error),
             (true, None, None) => Err("it answered HERSH_OUTCOME_OK and set no value".to_owned()),
             (false, _, None) => Err(format!("it answered {outcome} without words")),
@@ -68,9 +92,20 @@ impl Polling {
 /// The value before as JSON; NULL when there is none. Valid until the callback returns.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_poll_previous_json(poll: *const HershPoll) -> *const c_char {
+    shown(poll, |poll| poll.previous.as_ref())
+}
+
+/// What the first step of `hersh_context_watch_call_update` has fetched, as JSON; NULL everywhere
+/// but in its second step. Valid until the callback returns.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_poll_fetched_json(poll: *const HershPoll) -> *const c_char {
+    shown(poll, |poll| poll.fetched.as_ref())
+}
+
+fn shown(poll: *const HershPoll, pick: fn(&HershPoll) -> Option<&CString>) -> *const c_char {
     boundary::value(ptr::null(), || {
         let poll = handle::get(poll, "poll")?;
-        Ok(poll.previous.as_ref().map_or(ptr::null(), |previous| previous.as_ptr()))
+        Ok(pick(&poll).map_or(ptr::null(), |text| text.as_ptr()))
     })
 }
 
@@ -84,7 +119,17 @@ pub unsafe extern "C" fn hersh_poll_set_json(
         let poll = handle::get(poll, "poll")?;
         // SAFETY: contract, texts.
         let value = unsafe { json(value, "value") }?;
-        lock(&poll.found).value = Some(value);
+        lock(&poll.found).next = Some(Next::Value(value));
+        Ok(())
+    })
+}
+
+/// Says that the value stays what it was. The last call counts, of this and of
+/// `hersh_poll_set_json`.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_poll_set_same(poll: *mut HershPoll) -> HershStatus {
+    boundary::status(|| {
+        lock(&handle::get(poll, "poll")?.found).next = Some(Next::Same);
         Ok(())
     })
 }

@@ -7,7 +7,7 @@ use hersh::StopReport;
 
 use crate::boundary;
 use crate::error::{Answer, Failure};
-use crate::handle::{self, Handle, Table, Tag};
+use crate::handle::{self, handle_of};
 use crate::state::HershState;
 use crate::status::HershStatus;
 use crate::text::{Out, terminated};
@@ -21,15 +21,7 @@ pub struct HershReport {
     unserved: Vec<(CString, usize)>,
 }
 
-static REPORTS: Table<HershReport> = Table::new();
-
-impl Handle for HershReport {
-    const TAG: Tag = Tag::Report;
-
-    fn table() -> &'static Table<Self> {
-        &REPORTS
-    }
-}
+handle_of!(HershReport, Report);
 
 /// Hands a report over, if C wants one.
 pub(crate) fn deliver(report: &StopReport, out: Option<Out<*mut HershReport>>) -> Answer {

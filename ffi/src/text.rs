@@ -29,6 +29,21 @@ pub(crate) unsafe fn text<'a>(text: *const c_char, argument: &str) -> Answer<&'a
     utf8(unsafe { CStr::from_ptr(text) }.to_bytes(), argument)
 }
 
+/// A text argument that may be NULL.
+///
+/// # Safety
+/// See [`text`].
+pub(crate) unsafe fn optional_text<'a>(
+    place: *const c_char,
+    argument: &str,
+) -> Answer<Option<&'a str>> {
+    if place.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's duty is the same.
+    unsafe { text(place, argument) }.map(Some)
+}
+
 /// An argument of `length` bytes, which must be UTF-8. NULL is fine where there are none.
 ///
 /// # Safety
@@ -65,6 +80,15 @@ pub(crate) unsafe fn json(json: *const c_char, argument: &str) -> Answer<serde_j
     serde_json::from_str(text).map_err(|error| {
         let words = format_args!("{argument} is not JSON: {error}");
         Failure::new(HershStatus::InvalidJson, words)
+    })
+}
+
+/// What C named by its number, as one of those there are.
+pub(crate) fn numbered<T: Copy>(number: i32, known: &[(i32, T)], argument: &str) -> Answer<T> {
+    let found = known.iter().find(|(known, _)| *known == number).map(|(_, meaning)| *meaning);
+    found.ok_or_else(|| {
+        let words = format_args!("{argument}: {number} is the number of nothing");
+        Failure::new(HershStatus::InvalidArgument, words)
     })
 }
 

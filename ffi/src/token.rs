@@ -5,7 +5,7 @@ use std::time::Duration;
 use hersh::CancelToken;
 
 use crate::boundary;
-use crate::handle::{self, Handle, Table, Tag};
+use crate::handle::{self, handle_of};
 use crate::status::HershStatus;
 use crate::text::Out;
 
@@ -19,15 +19,7 @@ pub struct HershToken {
     token: CancelToken,
 }
 
-static TOKENS: Table<HershToken> = Table::new();
-
-impl Handle for HershToken {
-    const TAG: Tag = Tag::Token;
-
-    fn table() -> &'static Table<Self> {
-        &TOKENS
-    }
-}
+handle_of!(HershToken, Token);
 
 impl HershToken {
     pub(crate) const fn token(&self) -> &CancelToken {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use super::trace::TraceEntry;
-use super::world::{World, wall};
+use super::world::{MOST_ROUNDS, World, wall};
 use crate::brain::{Event, Input, Record, Time, Value, VarId};
 use crate::drive::{
     Body, Cell, Due, Feed, FlowSource, Inner, Poll, Schedule, Source, Step, Woken, lock, poll_once,
@@ -143,15 +143,15 @@ impl Member {
     pub(super) fn step(&self) -> bool {
         let Some(cell) = self.cell() else { return false };
         let session = lock(&self.inputs).session;
-        let (mut finished, mut busy) = (None, false);
-        loop {
+        let mut finished = None;
+        for steps in 0..MOST_ROUNDS {
             finished = match cell.step(session, finished.take()) {
                 Step::Execute(execution) => Some(cell.execute(execution)),
                 Step::CleanUp => Some(cell.clean_up()),
-                Step::Wait { .. } | Step::End => return busy,
+                Step::Wait { .. } | Step::End => return steps > 0,
             };
-            busy = true;
         }
+        panic!("a million executions in a row have not come to rest at {}", cell.body.now());
     }
 }
 

@@ -14,7 +14,7 @@ use crate::sync::Mutex;
 const ORIGIN: u64 = 1_735_689_600;
 
 /// How many rounds one moment may take before it counts as never coming to rest.
-const MOST_ROUNDS: u32 = 1_000_000;
+pub(super) const MOST_ROUNDS: u32 = 1_000_000;
 
 /// The wall-clock time of a virtual moment.
 pub(super) fn wall(at: Time) -> SystemTime {

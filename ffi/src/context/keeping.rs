@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -87,12 +88,13 @@ pub unsafe extern "C" fn hersh_context_update_value_json(
 ) -> HershStatus {
     boundary::status(|| {
         let context = get(context)?;
-        let polling = Polling::new(update, UserData::new(user_data, None), "update")?;
+        let data = Arc::new(UserData::new(user_data, None));
+        let polling = Polling::new(update, &data, context.home.clone(), "update")?;
         // SAFETY: contract, texts.
         let key = unsafe { text(key, "key") }?;
         let mut words = None;
         let updated = context.context.update_value::<Json>(key, |old| {
-            polling.next(old.as_ref()).map_err(|error| {
+            polling.value(old.as_ref()).map_err(|error| {
                 words = Some(error.clone());
                 error.into()
             })

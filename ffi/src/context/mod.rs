@@ -10,11 +10,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hersh::{Context, Trigger};
+use serde_json::{Value as Json, json};
 
 use crate::boundary;
 use crate::error::{Answer, Failure};
-use crate::handle::{self, Handle, Table, Tag};
+use crate::handle::{self, handle_of};
 use crate::outcome::HershOutcome;
+use crate::simulation::Home;
 use crate::status::HershStatus;
 use crate::text::{Out, lock, terminated, text};
 use keeping::Kept;
@@ -32,25 +34,19 @@ pub struct HershContext {
     texts: Mutex<BTreeSet<CString>>,
     /// Memos that C uses until the callback returns, though they may be cleared meanwhile.
     memos: Mutex<Vec<Arc<Kept>>>,
+    home: Option<Arc<Home>>,
 }
 
-static CONTEXTS: Table<HershContext> = Table::new();
-
-impl Handle for HershContext {
-    const TAG: Tag = Tag::Context;
-
-    fn table() -> &'static Table<Self> {
-        &CONTEXTS
-    }
-}
+handle_of!(HershContext, Context);
 
 impl HershContext {
-    pub(crate) fn new(context: &Context) -> Self {
+    pub(crate) fn new(context: &Context, home: Option<Arc<Home>>) -> Self {
         Self {
             context: context.clone(),
             reason: Mutex::default(),
             texts: Mutex::default(),
             memos: Mutex::default(),
+            home,
         }
     }
 
@@ -118,6 +114,27 @@ pub extern "C" fn hersh_context_trigger(context: *const HershContext) -> HershTr
     })
 }
 
+/// Why this execution runs, in full, as JSON: `{"trigger": "Vars", "vars": [{"name", "old", "new"}]}`
+/// with the watched variables that changed, in the order in which they were first watched; `old` is
+/// null for a first value, and `vars` is empty for other triggers. Valid until the callback returns;
+/// NULL when it is no context that is alive.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_context_trigger_json(context: *const HershContext) -> *const c_char {
+    boundary::value(ptr::null(), || {
+        let context = get(context)?;
+        let trigger = context.context.trigger();
+        let vars = trigger.changes().iter().map(|change| {
+            json!({
+                "name": change.name(),
+                "old": change.old().and_then(|old| old.to_json().ok()),
+                "new": change.new_value().to_json().ok(),
+            })
+        });
+        let shown = json!({ "trigger": trigger.as_str(), "vars": vars.collect::<Json>() });
+        Ok(context.keep(&shown.to_string()))
+    })
+}
+
 /// The message that triggered this execution: its text, which ends with a NUL that is not counted,
 /// and its length in bytes, by which a text with NULs within can be read whole.
 /// `HERSH_STATUS_NOT_FOUND` when there is none. `length` may be NULL. Valid until the callback
@@ -172,7 +189,7 @@ pub extern "C" fn hersh_context_watcher_id(context: *const HershContext) -> *con
     })
 }
 
-fn unix_ms(at: SystemTime) -> u64 {
+pub(crate) fn unix_ms(at: SystemTime) -> u64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
@@ -189,6 +206,16 @@ pub extern "C" fn hersh_context_now_ms(context: *const HershContext) -> u64 {
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_deadline_ms(context: *const HershContext) -> u64 {
     boundary::value(0, || Ok(unix_ms(get(context)?.context.deadline())))
+}
+
+/// How many milliseconds this execution has left; 0 once its deadline has passed, and when it is no
+/// context that is alive.
+#[unsafe(no_mangle)]
+pub extern "C" fn hersh_context_remaining_ms(context: *const HershContext) -> u64 {
+    boundary::value(0, || {
+        let left = get(context)?.context.remaining().as_millis();
+        Ok(u64::try_from(left).unwrap_or(u64::MAX))
+    })
 }
 
 /// Whether the callback should return soon: its deadline has passed, or the watcher is being

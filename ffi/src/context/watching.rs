@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hersh::Watched;
@@ -10,9 +11,10 @@ use serde_json::Value as Json;
 use super::{HershContext, get};
 use crate::boundary;
 use crate::callback::{HershFreeFn, HershPollFn, UserData};
+use crate::error::Answer;
 use crate::flow::HershFlow;
 use crate::handle;
-use crate::poll::Polling;
+use crate::poll::{Next, Polling};
 use crate::status::HershStatus;
 use crate::text::{Out, text};
 use crate::watched::{HershTick, HershWatched};
@@ -29,12 +31,33 @@ impl HershContext {
     }
 }
 
+/// Watches something whose values are JSON, and shows what this execution sees of it.
+fn watch(
+    context: *const HershContext,
+    name: *const c_char,
+    watched: *mut HershWatched,
+    watch: impl FnOnce(&HershContext, &str) -> Answer<Watched<Json>>,
+) -> HershStatus {
+    boundary::status(|| {
+        let context = get(context)?;
+        // SAFETY: contract, texts and outputs.
+        let (name, out) = unsafe { (text(name, "name")?, Out::optional(watched)) };
+        let seen = watch(&context, name)?;
+        if let Some(out) = out {
+            out.set(context.show(&seen));
+        }
+        Ok(())
+    })
+}
+
 /// Watches what `poll` finds, at once and then each `every_ms` milliseconds, without drift, on a
 /// thread of the watcher's pool and never twice at once. An execution follows when the value
 /// differs from the last. A poll that fails is logged; the last value stays.
 ///
 /// The first call for a name registers it; later calls read it. Each call takes over `user_data`:
 /// where `poll` is not needed, it is freed at once. `watched` may be NULL. Never waits.
+/// `HERSH_STATUS_MISMATCH` when the name is watched in another way, `HERSH_STATUS_LIMIT` when it is
+/// one too many, `HERSH_STATUS_INVALID_ARGUMENT` for a period of 0; so for all `_watch_` functions.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hersh_context_watch_call(
     context: *const HershContext,
@@ -45,23 +68,52 @@ pub unsafe extern "C" fn hersh_context_watch_call(
     free_user_data: HershFreeFn,
     watched: *mut HershWatched,
 ) -> HershStatus {
-    let data = UserData::new(user_data, free_user_data);
-    boundary::status(|| {
-        let context = get(context)?;
-        let polling = Polling::new(poll, data, "poll")?;
-        // SAFETY: contract, texts and outputs.
-        let (name, out) = unsafe { (text(name, "name")?, Out::optional(watched)) };
+    let data = Arc::new(UserData::new(user_data, free_user_data));
+    watch(context, name, watched, |context, name| {
+        let polling = Polling::new(poll, &data, context.home.clone(), "poll")?;
         let mut last = None;
         let every = Duration::from_millis(every_ms);
         let seen = context.context.watch_call(name, every, move || {
-            let next = polling.next(last.as_ref())?;
+            let next = polling.value(last.as_ref())?;
             last = Some(next.clone());
             Ok::<Json, String>(next)
-        })?;
-        if let Some(out) = out {
-            out.set(context.show(&seen));
-        }
-        Ok(())
+        });
+        Ok(seen?)
+    })
+}
+
+/// Like `hersh_context_watch_call`, in two steps: `fetch` finds something, and `update` makes the
+/// next value of it (`hersh_poll_fetched_json`) and of the last (`hersh_poll_previous_json`). What it
+/// sets is a change, also if it is equal; `hersh_poll_set_same` says that there is none. For values
+/// that grow out of each other, and for a comparison of one's own. Both steps run one after the other
+/// on the same thread, with the same `user_data`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_context_watch_call_update(
+    context: *const HershContext,
+    name: *const c_char,
+    every_ms: u64,
+    fetch: HershPollFn,
+    update: HershPollFn,
+    user_data: *mut c_void,
+    free_user_data: HershFreeFn,
+    watched: *mut HershWatched,
+) -> HershStatus {
+    let data = Arc::new(UserData::new(user_data, free_user_data));
+    watch(context, name, watched, |context, name| {
+        let fetching = Polling::new(fetch, &data, context.home.clone(), "fetch")?;
+        let updating = Polling::new(update, &data, context.home.clone(), "update")?;
+        let updating = Arc::new(updating);
+        let every = Duration::from_millis(every_ms);
+        let seen = context.context.watch_call_update(name, every, move || {
+            let (fetched, updating) = (fetching.value(None)?, Arc::clone(&updating));
+            Ok::<_, String>(move |last: Option<&Json>| {
+                Ok(match updating.next(last, Some(&fetched))? {
+                    Next::Value(value) => Some(value),
+                    Next::Same => None,
+                })
+            })
+        });
+        Ok(seen?)
     })
 }
 
@@ -75,16 +127,8 @@ pub unsafe extern "C" fn hersh_context_watch_flow(
     flow: *const HershFlow,
     watched: *mut HershWatched,
 ) -> HershStatus {
-    boundary::status(|| {
-        let context = get(context)?;
-        let flow = handle::get(flow, "flow")?;
-        // SAFETY: contract, texts and outputs.
-        let (name, out) = unsafe { (text(name, "name")?, Out::optional(watched)) };
-        let seen = context.context.watch_flow(name, flow.receiver())?;
-        if let Some(out) = out {
-            out.set(context.show(&seen));
-        }
-        Ok(())
+    watch(context, name, watched, |context, name| {
+        Ok(context.context.watch_flow(name, handle::get(flow, "flow")?.receiver())?)
     })
 }
 
@@ -97,16 +141,8 @@ pub unsafe extern "C" fn hersh_context_watch_flow_latest(
     flow: *const HershFlow,
     watched: *mut HershWatched,
 ) -> HershStatus {
-    boundary::status(|| {
-        let context = get(context)?;
-        let flow = handle::get(flow, "flow")?;
-        // SAFETY: contract, texts and outputs.
-        let (name, out) = unsafe { (text(name, "name")?, Out::optional(watched)) };
-        let seen = context.context.watch_flow_latest(name, flow.receiver())?;
-        if let Some(out) = out {
-            out.set(context.show(&seen));
-        }
-        Ok(())
+    watch(context, name, watched, |context, name| {
+        Ok(context.context.watch_flow_latest(name, handle::get(flow, "flow")?.receiver())?)
     })
 }
 

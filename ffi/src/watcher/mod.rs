@@ -3,21 +3,24 @@
 mod seeing;
 
 use std::ffi::{c_char, c_void};
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hersh::{Context, ManagedError, Message, StopError, StopOptions, Watcher};
+use hersh::{ApiConfig, Builder, StopError, StopOptions, Watcher};
 
 use crate::boundary;
 use crate::callback::{HershCleanupFn, HershFreeFn, HershManagedFn, UserData};
 use crate::config::HershConfig;
 use crate::context::HershContext;
 use crate::error::{Answer, Failure};
-use crate::handle::{self, Handle, Lent, Table, Tag};
-use crate::outcome::meant;
+use crate::handle::{self, Lent, handle_of};
+use crate::managed::Managed;
 use crate::report::{HershReport, deliver};
+use crate::simulation::Home;
 use crate::state::from_number;
 use crate::status::HershStatus;
-use crate::text::{Out, bytes, null, terminated, text};
+use crate::text::{Out, bytes, null, optional_text, text};
 use crate::token::timeout;
 
 #[cfg(test)]
@@ -26,23 +29,50 @@ pub(crate) use seeing::*;
 /// A watcher: one managed function that runs again whenever a message arrives, a watched value
 /// changes, a flow delivers or a timer fires; never twice at once.
 ///
-/// May be used from any thread, from its own callbacks too. Free it with `hersh_watcher_free`.
+/// May be used from any thread, from its own callbacks too; one that lives in a simulation only from
+/// the thread of that. Free it with `hersh_watcher_free`.
 pub struct HershWatcher {
     watcher: Watcher,
+    api: ApiConfig,
+    home: Option<Arc<Home>>,
 }
 
-static WATCHERS: Table<HershWatcher> = Table::new();
+handle_of!(HershWatcher, Watcher);
 
-impl Handle for HershWatcher {
-    const TAG: Tag = Tag::Watcher;
+impl HershWatcher {
+    /// Builds a watcher and hands it over; a configuration of NULL is one of defaults.
+    pub(crate) fn build(
+        builder: Builder,
+        config: *const HershConfig,
+        home: Option<Arc<Home>>,
+    ) -> Answer<*mut Self> {
+        let (builder, api) = if config.is_null() {
+            (builder, ApiConfig::default())
+        } else {
+            let config = handle::get(config, "config")?;
+            (config.apply(builder), config.api())
+        };
+        handle::insert(Self { watcher: builder.build()?, api, home })
+    }
 
-    fn table() -> &'static Table<Self> {
-        &WATCHERS
+    /// Whether it lives in the simulation of this home.
+    pub(crate) fn lives_in(&self, home: &Arc<Home>) -> bool {
+        self.home.as_ref().is_some_and(|own| Arc::ptr_eq(own, home))
     }
 }
 
-fn get(watcher: *const HershWatcher) -> Answer<Watcher> {
-    handle::get(watcher, "watcher").map(|known| known.watcher.clone())
+impl Deref for HershWatcher {
+    type Target = Watcher;
+
+    fn deref(&self) -> &Watcher {
+        &self.watcher
+    }
+}
+
+pub(crate) fn get(watcher: *const HershWatcher) -> Answer<Arc<HershWatcher>> {
+    let watcher = handle::get(watcher, "watcher")?;
+    watcher.home.as_ref().map_or(Ok(()), |home| home.check_thread())?;
+    Ok(watcher)
 }
 
 /// Builds a watcher; `config` may be NULL for defaults. Free it with `hersh_watcher_free`.
@@ -55,12 +85,7 @@ pub unsafe extern "C" fn hersh_watcher_new(
     boundary::status(|| {
         // SAFETY: contract, outputs.
         let out = unsafe { Out::new(watcher, "watcher") }?;
-        let builder = if config.is_null() {
-            Watcher::builder()
-        } else {
-            handle::get(config, "config")?.builder()
-        };
-        out.set(handle::insert(HershWatcher { watcher: builder.build()? })?);
+        out.set(HershWatcher::build(Watcher::builder(), config, None)?);
         Ok(())
     })
 }
@@ -74,10 +99,12 @@ pub unsafe extern "C" fn hersh_watcher_new(
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_watcher_free(watcher: *mut HershWatcher) -> HershStatus {
     boundary::status(|| {
+        if !watcher.is_null() {
+            get(watcher)?;
+        }
         let Some(freed) = handle::take(watcher, "watcher")? else { return Ok(()) };
-        freed.watcher.kill();
-        let limit = freed.watcher.config().stop_timeout;
-        if freed.watcher.join(Some(limit)) {
+        freed.kill();
+        if freed.join(Some(freed.config().stop_timeout)) {
             return Ok(());
         }
         let words = "the watcher is freed, but one of its functions is still running";
@@ -101,27 +128,12 @@ pub unsafe extern "C" fn hersh_watcher_manage(
     let data = UserData::new(user_data, free_user_data);
     boundary::status(|| {
         let watcher = get(watcher)?;
-        let call = managed.ok_or_else(|| null("managed"))?;
+        let managed = Managed::new(managed, data, watcher.home.clone())?;
         // SAFETY: contract, texts.
         let name = unsafe { text(name, "name") }?;
-        watcher.manage(name, move |message, context| execute(call, &data, message, context))?;
+        watcher.manage(name, move |message, context| managed.run(message, context))?;
         Ok(())
     })
-}
-
-fn execute(
-    call: unsafe extern "C" fn(*const c_char, *mut HershContext, *mut c_void) -> i32,
-    data: &UserData,
-    message: Option<&Message>,
-    context: &Context,
-) -> Result<(), ManagedError> {
-    let lent = Lent::new(HershContext::new(context)).map_err(|failure| failure.words)?;
-    let message = message.map(|message| terminated(message.content()));
-    let text = message.as_ref().map_or(std::ptr::null(), |message| message.as_ptr());
-    // SAFETY: C gave this function for this data; text and handle are alive until it returns.
-    let outcome = unsafe { call(text, lent.handle(), data.pointer()) };
-    let reason = lent.content().ok().and_then(|context| context.reason());
-    meant(outcome, reason.as_deref())
 }
 
 /// Sets the function that runs when a session ends in good order or by its last crash.
@@ -139,9 +151,11 @@ pub unsafe extern "C" fn hersh_watcher_cleanup(
     boundary::status(|| {
         let watcher = get(watcher)?;
         let call = cleanup.ok_or_else(|| null("cleanup"))?;
+        let home = watcher.home.clone();
         watcher.cleanup(move |context| {
             // Without room for one more handle there is nothing to give to the function.
-            if let Ok(lent) = Lent::new(HershContext::new(context)) {
+            if let Ok(lent) = Lent::new(HershContext::new(context, home.clone())) {
+                let _inside = home.as_ref().map(|home| home.enter());
                 // SAFETY: C gave this function for this data; the handle is alive until it returns.
                 unsafe { call(lent.handle(), data.pointer()) }
             }
@@ -173,7 +187,8 @@ pub unsafe extern "C" fn hersh_watcher_stop(
     boundary::status(|| {
         // SAFETY: contract, outputs.
         let out = unsafe { Out::optional(report) };
-        stop(&get(watcher)?, StopOptions::default(), out)
+        let watcher = get(watcher)?;
+        stop(&watcher, StopOptions::default(), out)
     })
 }
 
@@ -189,10 +204,13 @@ pub unsafe extern "C" fn hersh_watcher_stop_with(
     boundary::status(|| {
         // SAFETY: contract, outputs.
         let out = unsafe { Out::optional(report) };
-        let options =
-            StopOptions { timeout: Some(timeout(timeout_ms).unwrap_or(Duration::MAX)), drain };
-        stop(&get(watcher)?, options, out)
+        let watcher = get(watcher)?;
+        stop(&watcher, options(timeout_ms, drain), out)
     })
+}
+
+fn options(timeout_ms: u64, drain: bool) -> StopOptions {
+    StopOptions { timeout: Some(timeout(timeout_ms).unwrap_or(Duration::MAX)), drain }
 }
 
 fn stop(watcher: &Watcher, options: StopOptions, out: Option<Out<*mut HershReport>>) -> Answer {
@@ -215,15 +233,31 @@ pub unsafe extern "C" fn hersh_watcher_request_stop(
     watcher: *mut HershWatcher,
     reason: *const c_char,
 ) -> HershStatus {
+    request_stop(watcher, reason, StopOptions::default())
+}
+
+/// Like `hersh_watcher_request_stop`, with another timeout, and serving the messages that wait first
+/// if `drain` says so.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hersh_watcher_request_stop_with(
+    watcher: *mut HershWatcher,
+    reason: *const c_char,
+    timeout_ms: u64,
+    drain: bool,
+) -> HershStatus {
+    request_stop(watcher, reason, options(timeout_ms, drain))
+}
+
+fn request_stop(
+    watcher: *mut HershWatcher,
+    reason: *const c_char,
+    options: StopOptions,
+) -> HershStatus {
     boundary::status(|| {
         let watcher = get(watcher)?;
-        let reason = if reason.is_null() {
-            "a stop was requested"
-        } else {
-            // SAFETY: contract, texts.
-            unsafe { text(reason, "reason") }?
-        };
-        watcher.request_stop(reason);
+        // SAFETY: contract, texts.
+        let reason = unsafe { optional_text(reason, "reason") }?;
+        watcher.request_stop_with(reason.unwrap_or("a stop was requested"), options);
         Ok(())
     })
 }

@@ -10,6 +10,8 @@ typedef struct {
     char counted[16];
     bool ticked;
     bool poll_failed;
+    int fetched;
+    char even[64];
 } Seen;
 
 static int32_t counts_to_three(HershPoll *poll, void *user_data) {
@@ -26,6 +28,23 @@ static int32_t counts_to_three(HershPoll *poll, void *user_data) {
     REFUSED(HERSH_STATUS_INVALID_JSON, "not JSON", hersh_poll_set_json(poll, "{"));
     OK(hersh_poll_set_json(poll, atoi(next) > 3 ? "3" : next));
     return HERSH_OUTCOME_OK;
+}
+
+/* The first step of a poll in two: it counts its calls. */
+static int32_t fetches(HershPoll *poll, void *user_data) {
+    Seen *seen = user_data;
+    char fetched[16];
+    CHECK(hersh_poll_previous_json(poll) == NULL && hersh_poll_fetched_json(poll) == NULL);
+    snprintf(fetched, sizeof fetched, "%d", ++seen->fetched);
+    return hersh_poll_set_json(poll, fetched);
+}
+
+/* The second: odd numbers are no news. */
+static int32_t takes_even(HershPoll *poll, void *user_data) {
+    const char *fetched = hersh_poll_fetched_json(poll);
+    (void)user_data;
+    CHECK(fetched != NULL);
+    return atoi(fetched) % 2 ? hersh_poll_set_same(poll) : hersh_poll_set_json(poll, fetched);
 }
 
 static int32_t adds_one(HershPoll *poll, void *user_data) {
@@ -73,12 +92,16 @@ static void keeps(HershContext *context, Seen *seen) {
 
 static int32_t watches(const char *message, HershContext *context, void *user_data) {
     Seen *seen = user_data;
-    HershWatched count, event;
+    HershWatched count, event, even;
     HershTick tick;
     (void)message;
     OK(hersh_context_watch_call(context, "count", 1, counts_to_three, seen, NULL, &count));
     OK(hersh_context_watch_flow(context, "events", seen->flow, &event));
     OK(hersh_context_watch_tick(context, "tick", 1, &tick));
+    OK(hersh_context_watch_call_update(context, "even", 1, fetches, takes_even, seen, NULL, &even));
+    if (even.triggered && strlen(seen->even) < 3) strcat(seen->even, even.json);
+    if (even.triggered) CHECK(strstr(hersh_context_trigger_json(context), "\"even\"") != NULL);
+    CHECK(hersh_context_remaining_ms(context) <= 5000);
     REFUSED(HERSH_STATUS_MISMATCH, "watch_tick",
             hersh_context_watch_flow(context, "tick", seen->flow, NULL));
     REFUSED(HERSH_STATUS_INVALID_ARGUMENT, "longer than zero",
@@ -95,7 +118,8 @@ static int32_t watches(const char *message, HershContext *context, void *user_da
         seen->ticked = true;
     }
     keeps(context, seen);
-    if (strcmp(seen->counted, "123") == 0 && strcmp(seen->events, "1\"two\"3") == 0 && seen->ticked) {
+    if (strcmp(seen->counted, "123") == 0 && strcmp(seen->events, "1\"two\"3") == 0 && seen->ticked &&
+        strncmp(seen->even, "246", 3) == 0) {
         CHECK(hersh_context_unwatch(context, "tick"));
         CHECK(!hersh_context_unwatch(context, "tick"));
         CHECK(hersh_context_clear_memo(context, "memo"));
@@ -122,6 +146,15 @@ int main(void) {
     OK(hersh_watcher_wait(watcher, LONG_MS, NULL));
     CHECK(hersh_watcher_state(watcher) == HERSH_STATE_STOPPED);
     CHECK(seen.computed == 1 && seen.polls >= 4);
+    OK(hersh_watcher_watched_json(watcher, &text));
+    CHECK(strstr(text, "\"watch_flow\"") != NULL && strstr(text, "\"watch_call\"") != NULL);
+    OK(hersh_string_free(text));
+    OK(hersh_watcher_memos_json(watcher, &text));
+    CHECK(strcmp(text, "[]") == 0);
+    OK(hersh_string_free(text));
+    OK(hersh_watcher_signals_json(watcher, &text));
+    CHECK(strstr(text, "\"class\":\"var\"") != NULL);
+    OK(hersh_string_free(text));
     OK(hersh_watcher_value_json(watcher, "runs", &text));
     CHECK(strcmp(text, "2") == 0);
     OK(hersh_string_free(text));

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cbindgen::{
-    Builder, Config, DocumentationStyle, EnumConfig, FunctionConfig, Language, RenameRule, SortKey,
-    Style,
+    Builder, Config, DocumentationStyle, EnumConfig, ExportConfig, FunctionConfig, Language,
+    RenameRule, SortKey, Style,
 };
 
 fn crate_dir() -> PathBuf {
@@ -34,6 +34,11 @@ fn generated(dir: &Path) -> String {
         enumeration: EnumConfig {
             rename_variants: RenameRule::QualifiedScreamingSnakeCase,
             ..EnumConfig::default()
+        },
+        // C names it by its number, so no function has it in its signature.
+        export: ExportConfig {
+            include: vec!["HershPersistWhen".to_owned()],
+            ..ExportConfig::default()
         },
         function: FunctionConfig { sort_by: Some(SortKey::None), ..FunctionConfig::default() },
         ..Config::default()
