@@ -101,6 +101,8 @@ pub struct HostConfig {
     pub stop_grace: Duration,
     /// How often the host looks whether containers still run.
     pub check_every: Duration,
+    /// How long the image of a program that does not run is kept; after that it is built again.
+    pub keep_images: Duration,
     /// Name servers for programs; the machine's own without them.
     pub dns: Vec<IpAddr>,
 }
@@ -122,6 +124,7 @@ impl HostConfig {
             ready_timeout: Duration::from_secs(60),
             stop_grace: Duration::from_secs(10),
             check_every: Duration::from_secs(2),
+            keep_images: Duration::from_secs(7 * 24 * 3600),
             dns: Vec::new(),
         }
     }

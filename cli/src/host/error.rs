@@ -96,6 +96,20 @@ pub enum HostError {
     /// The registry could not be read or written.
     #[error("the registry: {0}")]
     Registry(String),
+    /// There is no such ticket.
+    #[error("there is no ticket {0:?}")]
+    NoTicket(String),
+    /// The ticket is not one with which this can be done.
+    #[error("ticket {id:?} {reason}")]
+    TicketConflict {
+        /// Which ticket.
+        id: String,
+        /// Why it cannot.
+        reason: &'static str,
+    },
+    /// The tickets could not be read or written.
+    #[error("the tickets: {0}")]
+    Tickets(String),
     /// The host is shutting down.
     #[error("the host is shutting down")]
     ShuttingDown,

@@ -19,6 +19,12 @@ impl Ledger for HostLedger {
     ) -> Result<(), String> {
         let recorded = self.write(before, event, after, now);
         self.0.note("registry", recorded.as_ref().err().cloned());
+        // What is not recorded was not granted, or is found out again; its ticket stays as it is.
+        if recorded.is_ok() {
+            // The registry is the truth; a ticket that could not be laid is laid at the next opening.
+            let laid = self.0.tickets.changed(before, &after.state, now);
+            self.0.note("tickets", laid.err());
+        }
         if let Ok(entry) = self.0.entry(&before.id) {
             entry.updated_at.store(now, Ordering::Relaxed);
         }

@@ -6,6 +6,7 @@ pub mod docker;
 pub mod engine;
 pub mod registry;
 pub mod storage;
+mod tickets;
 
 mod config;
 mod error;
@@ -27,6 +28,7 @@ pub use config::{DockerConfig, HostConfig, Limits, Runtime};
 pub use error::HostError;
 pub use facade::Host;
 pub use request::{LimitsRequest, ListFilter, NetworkMode, NewProgram};
+pub use tickets::{TicketFilter, TicketPage, TicketView};
 pub use view::{
     BuildLogView, EngineReport, EventView, EventsView, LogsView, ProgramPage, ProgramView,
     SourceView, Timestamp,

@@ -1,10 +1,11 @@
-//! Looks now and then whether what should run does, and nothing else.
+//! Looks whether what should run does, and nothing else; the `health` ticket says when.
 //!
-//! One question to the engine for all programs (`docker container ls`), and, but for
-//! one look in a while, only while one of them has a container: a stream of the engine's events would be quicker, but it breaks without a word,
-//! forgets what happened meanwhile, and so needs this question beside it all the same.
+//! One question to the engine for all programs (`docker container ls`), and, but for one look in a
+//! while, only while one of them has a container: a stream of the engine's events would be quicker,
+//! but it breaks without a word, forgets what happened meanwhile, and so needs this question beside
+//! it all the same.
 use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::engine::Listed;
@@ -16,23 +17,23 @@ use crate::program::{ContainerId, Event, ProgramId, ProgramState, State, Supervi
 /// that nobody knows of.
 const THOROUGH: u32 = 15;
 
-/// Runs until the host closes.
-pub(super) fn watch(parts: &Parts, supervisor: &Weak<Supervisor>, mut taken_up: bool) {
-    let mut looks: u32 = 0;
-    while !parts.closing.wait(parts.config.check_every) {
-        let Some(supervisor) = supervisor.upgrade() else { return };
-        looks = looks.wrapping_add(1);
-        if taken_up {
-            check(parts, &supervisor, looks.is_multiple_of(THOROUGH));
-        } else {
-            taken_up = take_up(parts, &supervisor);
-        }
+/// Looks whether what should run does; adopts what the last host left, where that has not been done.
+///
+/// # Errors
+/// The engine's words when it does not answer.
+pub(super) fn look(parts: &Parts, supervisor: &Arc<Supervisor>) -> Result<(), String> {
+    if !parts.is_taken_up() {
+        return take_up(parts, supervisor);
     }
+    check(parts, supervisor, parts.count_look().is_multiple_of(THOROUGH))
 }
 
-/// Takes all programs up where the last host left them; false when the engine does not answer.
-pub(super) fn take_up(parts: &Parts, supervisor: &Arc<Supervisor>) -> bool {
-    let Some(listed) = list(parts) else { return false };
+/// Takes all programs up where the last host left them.
+///
+/// # Errors
+/// The engine's words when it does not answer; nothing is taken up then.
+pub(super) fn take_up(parts: &Parts, supervisor: &Arc<Supervisor>) -> Result<(), String> {
+    let listed = list(parts)?;
     let states = supervisor.states();
     for action in plan(states.iter().map(|state| &state.id), &listed) {
         match action {
@@ -43,7 +44,8 @@ pub(super) fn take_up(parts: &Parts, supervisor: &Arc<Supervisor>) -> bool {
             Action::RemoveOrphan { container } => remove_orphan(parts, &container),
         }
     }
-    true
+    parts.set_taken_up();
+    Ok(())
 }
 
 fn remove_orphan(parts: &Parts, container: &ContainerId) {
@@ -52,23 +54,23 @@ fn remove_orphan(parts: &Parts, container: &ContainerId) {
     parts.note("orphans", removed.err().map(|error| error.to_string()));
 }
 
-fn list(parts: &Parts) -> Option<Vec<Listed>> {
+fn list(parts: &Parts) -> Result<Vec<Listed>, String> {
     // An engine that did not answer when the host came up has not been asked what it is.
     let listed = parts.facts().and_then(|_| parts.engine.list().map_err(|e| e.to_string()));
     parts.note("engine", listed.as_ref().err().cloned());
     if listed.is_err() {
         parts.forget_facts();
     }
-    listed.ok()
+    listed
 }
 
-fn check(parts: &Parts, supervisor: &Supervisor, thorough: bool) {
+fn check(parts: &Parts, supervisor: &Supervisor, thorough: bool) -> Result<(), String> {
     let before = supervisor.states();
     let idle = before.iter().all(|state| state.containers().next().is_none());
     if idle && !thorough {
-        return;
+        return Ok(());
     }
-    let Some(listed) = list(parts) else { return };
+    let listed = list(parts)?;
     let mut by_program: HashMap<&ProgramId, Vec<&Listed>> = HashMap::new();
     for one in &listed {
         match &one.program_id {
@@ -86,6 +88,7 @@ fn check(parts: &Parts, supervisor: &Supervisor, thorough: bool) {
             drop(supervisor.send(&state.id, event));
         }
     }
+    Ok(())
 }
 
 /// What there is to tell a program about its containers, if anything.

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::config::HostConfig;
@@ -11,6 +11,7 @@ use super::ports;
 use super::registry::Registry;
 use super::request::NetworkMode;
 use super::storage::{Meta, Storage};
+use super::tickets::Tickets;
 use super::view::{EngineReport, ProgramView, Timestamp};
 use super::{HostError, Runtime};
 use crate::program::{Cancel, ContainerId, ImageId, ProgramId, ProgramState};
@@ -28,12 +29,17 @@ pub(super) struct Parts {
     pub(super) host_id: String,
     pub(super) storage: Storage,
     pub(super) registry: Registry,
+    pub(super) tickets: Tickets,
     pub(super) engine: Arc<dyn Engine>,
     pub(super) entries: RwLock<BTreeMap<ProgramId, Arc<Entry>>>,
     /// What the engine said of itself, once it did.
     facts: RwLock<Option<EngineFacts>>,
     /// What went wrong in the host's own work and concerns no single program.
     complaints: Mutex<BTreeMap<&'static str, String>>,
+    /// Whether what the last host left has been taken up: until then nothing new is begun for it.
+    taken_up: AtomicBool,
+    /// How often it was looked whether programs run.
+    looks: AtomicU32,
     /// The host is shutting down.
     pub(super) closing: Cancel,
 }
@@ -44,6 +50,7 @@ impl Parts {
         host_id: String,
         storage: Storage,
         registry: Registry,
+        tickets: Tickets,
         engine: Arc<dyn Engine>,
     ) -> Self {
         Self {
@@ -51,10 +58,13 @@ impl Parts {
             host_id,
             storage,
             registry,
+            tickets,
             engine,
             entries: RwLock::default(),
             facts: RwLock::default(),
             complaints: Mutex::default(),
+            taken_up: AtomicBool::new(false),
+            looks: AtomicU32::new(0),
             closing: Cancel::new(),
         }
     }
@@ -72,6 +82,20 @@ impl Parts {
         let id = meta.program_id.clone();
         let entry = Arc::new(Entry { meta, updated_at: AtomicU64::new(updated_at.0) });
         self.entries.write().unwrap_or_else(PoisonError::into_inner).insert(id, entry);
+    }
+
+    /// Whether what the last host left has been taken up.
+    pub(super) fn is_taken_up(&self) -> bool {
+        self.taken_up.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_taken_up(&self) {
+        self.taken_up.store(true, Ordering::Release);
+    }
+
+    /// Counts a look whether programs run, from 1.
+    pub(super) fn count_look(&self) -> u32 {
+        self.looks.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
     }
 
     /// Remembers another port for a program whose own was taken while it did not run.

@@ -80,6 +80,7 @@ impl Step {
     fn user_restart(&mut self) -> Answer {
         if self.removal().is_none() && self.p.state == State::Ready {
             self.p.restarts = 0;
+            self.p.exit = None;
             self.clear_then_settle();
             return Answer::Applied;
         }
@@ -263,8 +264,13 @@ impl Step {
             let attempt = self.p.attempt;
             self.effects.push(Effect::FetchRuntimeStatus { attempt, container_id: container });
         }
-        // While Stopping, those that are known are being stopped already.
-        let known = if self.p.state == State::Stopping { vec![] } else { self.p.strays.clone() };
+        let known: Vec<_> = match self.p.state {
+            // Those that are known are being stopped already.
+            State::Stopping => vec![],
+            State::Ready => self.p.strays.clone(),
+            // One that would not stop is still the program's own.
+            _ => self.p.containers().cloned().collect(),
+        };
         // One that is just being started is not known yet; its start tells of it.
         let starting = matches!(self.p.state, State::Building | State::Starting);
         let news: Vec<_> = unknown
@@ -272,8 +278,10 @@ impl Step {
             .filter(|id| !starting && !self.p.containers().any(|known| known == *id))
             .cloned()
             .collect();
-        for container in known.iter().chain(&news) {
+        for container in &news {
             self.add_stray(container);
+        }
+        for container in known.iter().chain(&news) {
             self.stop(container);
         }
         Answer::Applied

@@ -40,7 +40,7 @@ fn a_program_is_created_started_stopped_and_deleted() {
 
     host.delete(&id, false).unwrap();
     assert!(matches!(host.wait(&id, PATIENCE, |_| false), Err(HostError::NotFound(_))));
-    assert_eq!((engine.running(), engine.images()), (0, 0));
+    assert_eq!((engine.running(), engine.image_count()), (0, 0));
     assert_eq!(host.list(&ListFilter::default()).count, 0);
     assert_eq!(std::fs::read_dir(dir.path().join("deleted")).unwrap().count(), 1);
 }

@@ -189,7 +189,7 @@ fn a_removal_goes_on_with_the_next_host() {
     engine.release("stop");
     let host = open(dir.path(), &engine);
     assert!(matches!(host.wait(&id, PATIENCE, |_| false), Err(HostError::NotFound(_))));
-    assert_eq!((engine.running(), engine.images()), (0, 0));
+    assert_eq!((engine.running(), engine.image_count()), (0, 0));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod docker_lies;
 mod help;
 mod host_fake;
 mod host_recovery;
+mod host_tickets;
 mod real;
 mod run;
 #[allow(dead_code, reason = "not every module needs all of it")]

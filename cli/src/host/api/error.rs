@@ -78,10 +78,13 @@ impl From<HostError> for ApiError {
     fn from(error: HostError) -> Self {
         let message = error.to_string();
         match error {
-            HostError::NotFound(_) | HostError::NoToken(_) => Self::new(404, message),
-            HostError::Conflict { .. } | HostError::NameTaken { .. } | HostError::NoNetwork(_) => {
-                Self::new(409, message)
+            HostError::NotFound(_) | HostError::NoToken(_) | HostError::NoTicket(_) => {
+                Self::new(404, message)
             }
+            HostError::Conflict { .. }
+            | HostError::NameTaken { .. }
+            | HostError::TicketConflict { .. }
+            | HostError::NoNetwork(_) => Self::new(409, message),
             HostError::InvalidId(_) | HostError::Invalid { .. } | HostError::Source(_) => {
                 Self::new(400, message)
             }

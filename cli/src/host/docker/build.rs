@@ -8,6 +8,11 @@ use crate::host::compose::{STATE_DIR, labels};
 use crate::host::engine::BuildJob;
 use crate::program::{Cancel, ImageId};
 
+/// How often a build is tried that lost a layer on the way.
+const TRIES: u32 = 3;
+/// What the engine says then.
+const LOST_LAYER: [&str; 3] =
+    ["failed to get digest sha256:", "layer does not exist", "No such image: sha256:"];
 /// How much a failed build's error says of its log.
 const LAST_WORDS: usize = 2 << 10;
 /// And in how many lines.
@@ -34,29 +39,56 @@ pub(super) fn build(
         args.push(format!("--label={name}={value}"));
     }
     args.push(job.context.display().to_string());
-    let log = job.log.try_clone().map_err(|error| EngineError::File(error.to_string()))?;
-    let call = Call {
-        args: &args,
-        deadline: job.timeout,
-        keep: Keep::Last(LAST_WORDS),
-        merge: true,
-        log: Some(log),
-    };
-    let image = match docker.runner.run(&call, cancel) {
-        // Its own last words say more than the command line, and are in the log already.
-        Err(RunError::Exit { stderr, .. }) => {
-            return Err(EngineError::Refused(last_lines(&stderr)));
-        }
-        Err(error) => Err(cancelled(error)),
-        Ok(_) => read_id(docker, &id_file.0)
-            .and_then(|image| refuse_volumes(docker, &image).map(|()| image)),
-    };
+    run(docker, &job, &args, cancel)?;
+    let image = read_id(docker, &id_file.0)
+        .and_then(|image| refuse_volumes(docker, &image).map(|()| image));
     match &image {
         Err(error) => say(&mut job.log, &format!("hersh: {error}")),
         // Images of earlier starts go. One that is left behind is tried again at the next build.
         Ok(image) => drop(docker.remove_images_but(program, Some(image))),
     }
     image
+}
+
+/// Runs the build; again where somebody who removed an image took a layer that both were built on.
+fn run(
+    docker: &Docker,
+    job: &BuildJob<'_>,
+    args: &[String],
+    cancel: &Cancel,
+) -> Result<(), EngineError> {
+    let mut tries = 1;
+    loop {
+        let log = job.log.try_clone().map_err(|error| EngineError::File(error.to_string()))?;
+        let call = Call {
+            args,
+            deadline: job.timeout,
+            keep: Keep::Last(LAST_WORDS),
+            merge: true,
+            log: Some(log),
+        };
+        match docker.runner.run(&call, cancel) {
+            Ok(_) => return Ok(()),
+            Err(RunError::Exit { stderr, .. }) if tries < TRIES && lost_a_layer(&stderr) => {
+                tries += 1;
+            }
+            // Its own last words say more than the command line, and are in the log already.
+            Err(RunError::Exit { stderr, .. }) => {
+                return Err(EngineError::Refused(last_lines(&stderr)));
+            }
+            Err(error) => {
+                let error = cancelled(error);
+                if let Ok(mut log) = job.log.try_clone() {
+                    say(&mut log, &format!("hersh: {error}"));
+                }
+                return Err(error);
+            }
+        }
+    }
+}
+
+fn lost_a_layer(words: &str) -> bool {
+    words.lines().last().is_some_and(|line| LOST_LAYER.iter().any(|lost| line.contains(lost)))
 }
 
 /// The last lines that say something; a terminal's line ends become plain ones.
@@ -100,6 +132,14 @@ fn refuse_volumes(docker: &Docker, image: &ImageId) -> Result<(), EngineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_layer_that_went_is_a_reason_to_build_again() {
+        let lost = "Step 5/6 : LABEL a=b\nfailed to get digest sha256:55: open x: no such file";
+        assert!(lost_a_layer(lost));
+        assert!(!lost_a_layer("failed to get digest sha256:55\nthe program said this\n"));
+        assert!(!lost_a_layer(""));
+    }
 
     #[test]
     fn a_failed_build_is_told_by_its_last_lines() {

@@ -4,6 +4,7 @@ mod facts;
 mod process;
 mod stream;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
@@ -177,6 +178,34 @@ impl Engine for Docker {
         self.remove_images_but(program, None)
     }
 
+    fn images(&self) -> Result<Vec<(ImageId, Option<ProgramId>)>, EngineError> {
+        let filter = format!("label={LABEL_HOST}={}", self.host_id);
+        let out = self.ask(&["image", "ls", "--no-trunc", "--quiet", "--filter", &filter])?;
+        let listed = String::from_utf8_lossy(&out);
+        let ids: BTreeSet<&str> = listed.lines().collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A list of images does not tell their labels.
+        let format = format!("{{{{.Id}}}}\t{{{{index .Config.Labels \"{LABEL_PROGRAM}\"}}}}");
+        let mut args = vec!["image", "inspect", "--format", &format];
+        args.extend(ids);
+        let out = self.ask(&args)?;
+        let text = String::from_utf8_lossy(&out);
+        let image = |line: &str| {
+            let (id, program) = line.split_once('\t')?;
+            Some((id.parse().ok()?, program.parse().ok()))
+        };
+        text.lines().map(|line| image(line).ok_or_else(|| self.unclear("image", &line))).collect()
+    }
+
+    fn remove_image(&self, image: &ImageId) -> Result<(), EngineError> {
+        match self.ask(&["image", "rm", "--force", image.as_str()]) {
+            Err(error) if is_missing(&error) => Ok(()),
+            other => Ok(other.map(drop)?),
+        }
+    }
+
     fn interrupt(&self) {
         self.interrupted.cancel();
     }
@@ -200,10 +229,7 @@ impl Docker {
         let text = String::from_utf8_lossy(&out);
         let images: Vec<ImageId> = text.lines().filter_map(|line| line.parse().ok()).collect();
         for image in images.iter().filter(|image| Some(*image) != keep) {
-            match self.ask(&["image", "rm", "--force", image.as_str()]) {
-                Err(error) if is_missing(&error) => {}
-                other => drop(other?),
-            }
+            self.remove_image(image)?;
         }
         Ok(())
     }

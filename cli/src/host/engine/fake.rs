@@ -133,7 +133,7 @@ impl FakeEngine {
     }
 
     /// How many images there are.
-    pub fn images(&self) -> usize {
+    pub fn image_count(&self) -> usize {
         self.lock().images.values().map(Vec::len).sum()
     }
 
@@ -268,6 +268,21 @@ impl Engine for FakeEngine {
     fn remove_images(&self, program: &ProgramId) -> Result<(), EngineError> {
         self.enter("remove_images", None)?;
         self.lock().images.remove(program);
+        Ok(())
+    }
+
+    fn images(&self) -> Result<Vec<(ImageId, Option<ProgramId>)>, EngineError> {
+        self.enter("images", None)?;
+        let inner = self.lock();
+        let all = inner.images.iter().flat_map(|(program, images)| {
+            images.iter().map(|image| (image.clone(), Some(program.clone())))
+        });
+        Ok(all.collect())
+    }
+
+    fn remove_image(&self, image: &ImageId) -> Result<(), EngineError> {
+        self.enter("remove_image", None)?;
+        self.lock().images.values_mut().for_each(|images| images.retain(|one| one != image));
         Ok(())
     }
 

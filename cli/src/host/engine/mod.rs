@@ -139,6 +139,18 @@ pub trait Engine: Send + Sync + 'static {
     /// Some may still be there.
     fn remove_images(&self, program: &ProgramId) -> Result<(), EngineError>;
 
+    /// All images with this host's label, and whose they are; none when that is no program's id.
+    ///
+    /// # Errors
+    /// The engine did not answer.
+    fn images(&self) -> Result<Vec<(ImageId, Option<ProgramId>)>, EngineError>;
+
+    /// Removes an image. One that is not there is a success.
+    ///
+    /// # Errors
+    /// It may still be there.
+    fn remove_image(&self, image: &ImageId) -> Result<(), EngineError>;
+
     /// The host is shutting down: questions under way are given up, and all later ones but
     /// [`Engine::close`]. Programs keep running.
     fn interrupt(&self);

@@ -3,10 +3,10 @@ mod access;
 mod create;
 mod load;
 mod read;
+mod tickets;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
 
 use super::config::{HostConfig, Runtime};
 use super::docker::Docker;
@@ -17,6 +17,7 @@ use super::lock::{self, HostLock};
 use super::parts::{Entry, Parts, storage_error, view};
 use super::registry::Registry;
 use super::storage::Storage;
+use super::tickets::Tickets;
 use super::view::{EngineReport, ProgramView, Timestamp};
 use super::{HostError, monitor, resolv};
 use crate::program::{
@@ -36,7 +37,6 @@ pub struct Host {
 struct Inner {
     parts: Arc<Parts>,
     supervisor: Arc<Supervisor>,
-    monitor: Mutex<Option<JoinHandle<()>>>,
     /// Taken while a program is registered, so that names and ports are given once.
     registering: Mutex<()>,
     _lock: HostLock,
@@ -53,11 +53,7 @@ impl Inner {
         self.supervisor.close();
         self.parts.closing.cancel();
         self.parts.engine.interrupt();
-        let monitor = self.monitor.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = monitor {
-            // A panic there has been reported where it happened.
-            let _ = thread.join();
-        }
+        self.parts.tickets.stop();
         self.supervisor.shutdown();
         self.parts.engine.close();
     }
@@ -72,7 +68,7 @@ impl Host {
     ///
     /// # Errors
     /// [`HostError::Locked`] when another host works on the folder, [`HostError::Config`],
-    /// [`HostError::Storage`], [`HostError::Registry`].
+    /// [`HostError::Storage`], [`HostError::Registry`], [`HostError::Tickets`].
     pub fn open(config: HostConfig) -> Result<Self, HostError> {
         Self::open_with(config, |config, host_id, storage| {
             Arc::new(Docker::new(&config.docker, host_id, storage.scratch()))
@@ -95,9 +91,11 @@ impl Host {
         let held = HostLock::take(&storage)?;
         let host_id = lock::host_id(&storage)?;
         let registry = Registry::open(&storage.data().join("registry.db"))?;
+        let tickets = Tickets::open(&storage.data().join("tickets.db"))?;
         let engine = engine(&config, &host_id, &storage);
-        let parts = Arc::new(Parts::new(config, host_id, storage, registry, engine));
+        let parts = Arc::new(Parts::new(config, host_id, storage, registry, tickets, engine));
         let states = load::load(&parts)?;
+        parts.tickets.align(&states, Timestamp::now().0)?;
         let supervisor = Supervisor::new(
             SupervisorConfig::default(),
             HostHandler(Arc::clone(&parts)),
@@ -112,19 +110,10 @@ impl Host {
         }
         let supervisor = Arc::new(supervisor);
         parts.note("name servers", resolv::lack(&resolv::text(&parts.config.dns)));
-        let taken_up = monitor::take_up(&parts, &supervisor);
-        let thread = {
-            let (parts, supervisor) = (Arc::clone(&parts), Arc::downgrade(&supervisor));
-            std::thread::Builder::new()
-                .name("monitor".into())
-                .spawn(move || monitor::watch(&parts, &supervisor, taken_up))
-        };
-        let thread = thread.map_err(|error| {
-            storage_error("threads cannot be started", parts.storage.data(), error)
-        })?;
-        let monitor = Mutex::new(Some(thread));
-        let inner =
-            Inner { parts, supervisor, monitor, registering: Mutex::default(), _lock: held };
+        // An engine that does not answer yet has been noted, and is asked again by a ticket.
+        drop(monitor::take_up(&parts, &supervisor));
+        parts.tickets.start(&parts, &supervisor)?;
+        let inner = Inner { parts, supervisor, registering: Mutex::default(), _lock: held };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -31,6 +31,8 @@ pub use source::{SourceError, SourceFault, SourceLimits, check_sources};
 const FOLDERS: [&str; 6] = ["src", "meta", "state", "compose", "logs", "runtime"];
 /// The longest log that is read back, in bytes: its end.
 const LOG_BYTES: u64 = 4 << 20;
+/// The most bytes of logs that a program keeps in all.
+const ALL_LOG_BYTES: u64 = 64 << 20;
 /// How many logs of builds and of ended containers are kept, each.
 const KEPT_LOGS: u32 = 5;
 
@@ -300,6 +302,30 @@ impl Storage {
         let scratch = self.scratch();
         let emptied = atomic::remove_dir(&scratch).and_then(|()| atomic::make_dir(&scratch));
         fail("a leftover cannot be removed", &scratch, emptied)
+    }
+
+    /// Keeps a program's logs within their bounds: of the last starts, and not more than so many
+    /// bytes in all, the oldest going first. One that cannot be removed stays.
+    pub fn rotate_logs(&self, id: &ProgramId, attempt: Attempt) {
+        self.drop_old_logs(id, attempt);
+        let folder = self.logs(id);
+        let mut logs: Vec<_> = names(&folder)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|name| {
+                let facts = fs::symlink_metadata(folder.join(&name)).ok()?;
+                Some((facts.modified().ok()?, facts.len(), name))
+            })
+            .collect();
+        logs.sort_unstable();
+        let mut total: u64 = logs.iter().map(|(_, bytes, _)| bytes).sum();
+        for (_, bytes, name) in &logs {
+            if total <= ALL_LOG_BYTES {
+                break;
+            }
+            total -= bytes;
+            let _ = fs::remove_file(folder.join(name));
+        }
     }
 
     /// Logs of long ago go; one that cannot is no reason not to start.

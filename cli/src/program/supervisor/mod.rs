@@ -6,7 +6,6 @@
 //! heard while a build runs, and cancels it.
 mod pool;
 mod queue;
-mod timer;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +21,6 @@ use super::id::ProgramId;
 use super::state::{Millis, ProgramState};
 use pool::Pools;
 use queue::Program;
-use timer::Timer;
 
 /// Carries effects out. Called on worker threads, one effect of a program at a time.
 pub trait EffectHandler: Send + Sync + 'static {
@@ -34,6 +32,9 @@ pub trait EffectHandler: Send + Sync + 'static {
 }
 
 /// Keeps what happens, before anything is done about it.
+///
+/// What is due later is kept here as well: whoever records that a program has a pending restart
+/// sees to it that `BackoffElapsed` is sent when its time has come, also after a crash.
 pub trait Ledger: Send + Sync + 'static {
     /// Records that `event` turned `before` into `after`. It must be durable when this returns.
     ///
@@ -107,7 +108,6 @@ struct Shared {
     ledger: Box<dyn Ledger>,
     clock: Clock,
     pools: Pools,
-    timer: Timer,
     queue: usize,
     closing: AtomicBool,
 }
@@ -149,14 +149,12 @@ impl Supervisor {
             ledger: Box::new(ledger),
             clock: Box::new(clock),
             pools: Pools::new(),
-            timer: Timer::default(),
             queue: config.queue,
             closing: AtomicBool::new(false),
         });
         let supervisor = Self { shared, threads: Mutex::default() };
         let mut threads = Vec::new();
-        let started = pool::spawn(&supervisor.shared, config, &mut threads)
-            .and_then(|()| timer::spawn(&supervisor.shared, &mut threads));
+        let started = pool::spawn(&supervisor.shared, config, &mut threads);
         *supervisor.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
         // Dropping the supervisor ends the threads that did start.
         started.map(|()| supervisor)
@@ -224,7 +222,6 @@ impl Supervisor {
         self.close();
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        self.shared.timer.close();
         self.shared.pools.close(threads.len());
         let programs: Vec<_> = {
             let programs = self.shared.programs.read().unwrap_or_else(PoisonError::into_inner);

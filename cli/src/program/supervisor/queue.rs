@@ -145,7 +145,7 @@ fn attend(shared: &Shared, program: &Arc<Program>) {
         let reply = turn.map(|(reply, effects)| {
             inner.state = reply.state.clone();
             for effect in effects {
-                take_up(shared, program, &mut inner, effect);
+                take_up(&mut inner, effect);
             }
             dispatch(shared, program, &mut inner);
             reply
@@ -182,7 +182,7 @@ fn take_turn(
     Ok((Reply { state: after.state, answer: after.answer }, after.effects))
 }
 
-fn take_up(shared: &Shared, program: &Arc<Program>, inner: &mut Inner, effect: Effect) {
+fn take_up(inner: &mut Inner, effect: Effect) {
     match effect {
         Effect::CancelAttempt { attempt } => {
             inner.given_up = inner.given_up.max(Some(attempt));
@@ -192,10 +192,8 @@ fn take_up(shared: &Shared, program: &Arc<Program>, inner: &mut Inner, effect: E
                 cancel.cancel();
             }
         }
-        Effect::ScheduleRestart { attempt, delay_ms } => {
-            let due = Duration::from_millis(delay_ms);
-            shared.timer.add(due, program.id.clone(), Event::BackoffElapsed { attempt });
-        }
+        // The ledger has recorded when it is due, and whoever keeps that sends `BackoffElapsed`.
+        Effect::ScheduleRestart { .. } => {}
         effect => inner.lane.push_back(effect),
     }
 }

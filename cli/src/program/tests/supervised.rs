@@ -173,6 +173,11 @@ fn a_program_that_dies_is_restarted_as_its_policy_says() {
             .wait(&rig.id, PATIENCE, |p| p.state == State::Ready && p.attempt == Attempt(attempt));
         rig.handler.kill(&ready.unwrap().container_id.unwrap());
         rig.ask(Event::RuntimeCheckRequested { unknown: vec![] });
+        let failed = rig.wait_for(State::Error);
+        // Whoever keeps what was recorded says when the time has come.
+        if let Some(pending) = failed.pending_restart {
+            rig.ask(Event::BackoffElapsed { attempt: pending.after });
+        }
     }
     let failed = rig
         .supervisor

@@ -64,7 +64,7 @@ fn a_life_by_plain_requests() {
     served.until(id, "Stopped");
     assert_eq!(served.ask("DELETE", &path).status, 200);
     assert!(served.ask("GET", &path).error(404, "Not Found").contains(id));
-    assert_eq!((served.engine.running(), served.engine.images()), (0, 0));
+    assert_eq!((served.engine.running(), served.engine.image_count()), (0, 0));
 }
 
 #[test]
