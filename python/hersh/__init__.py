@@ -29,7 +29,7 @@ from ._aliases import (
     watch_flow,
     watch_tick,
 )
-from ._config import RecoveryPolicy, WatcherConfig
+from ._config import ApiConfig, Journal, Persist, RecoveryPolicy, WatcherConfig
 from ._errors import (
     ApiError,
     ChannelClosed,
@@ -38,9 +38,11 @@ from ._errors import (
     CrashError,
     Error,
     ForkError,
+    JournalError,
     KillError,
     LimitError,
     NotRunning,
+    PersistError,
     QueueFull,
     StateError,
     StopError,
@@ -51,18 +53,22 @@ from ._hersh import (
     CancelToken,
     Channel,
     Context,
+    Divergence,
     LogEntry,
     Message,
+    Replayed,
     StopReport,
     Tick,
     Watched,
     Watcher,
     __version__,
+    replay,
 )
 from ._state import State
 from ._stats import Stats
 
 __all__ = [
+    "ApiConfig",
     "ApiError",
     "CancelToken",
     "Channel",
@@ -71,15 +77,21 @@ __all__ = [
     "Context",
     "ControlError",
     "CrashError",
+    "Divergence",
     "Error",
     "ForkError",
+    "Journal",
+    "JournalError",
     "KillError",
     "LimitError",
     "LogEntry",
     "Message",
     "NotRunning",
+    "Persist",
+    "PersistError",
     "QueueFull",
     "RecoveryPolicy",
+    "Replayed",
     "State",
     "StateError",
     "Stats",
@@ -96,6 +108,7 @@ __all__ = [
     "get_env",
     "get_value",
     "memo",
+    "replay",
     "set_value",
     "update_value",
     "watch_call",

@@ -65,6 +65,14 @@ class ApiError(Error, OSError):
     """The WatcherAPI cannot be served there."""
 
 
+class PersistError(Error):
+    """The persisted values cannot be read or written; the file is left as it is."""
+
+
+class JournalError(Error):
+    """The journal cannot be begun, or not be replayed; the file is left as it is."""
+
+
 class ChannelClosed(Error):
     """Nothing more can be sent."""
 

@@ -1,11 +1,15 @@
 """The native half of hersh: threads, locks and waits are in here.
 
-Every call that waits lets other Python threads run. On the main thread it minds Ctrl-C, within a
-tenth of a second. All objects may be used from any thread.
+**Threads.** All objects may be used from any thread. Every call that waits lets other Python threads
+run; on the main thread it minds Ctrl-C, within a tenth of a second.
+
+**Units.** Durations are seconds, as a number or a ``timedelta``; moments are seconds since the Unix
+epoch, as ``time.time()`` gives them.
 """
 
+from os import PathLike
 from types import TracebackType
-from typing import Any, Callable, Iterable, Mapping, Optional, TypeVar, Union, final, overload
+from typing import Any, Callable, Mapping, Optional, TypeVar, Union, final, overload
 
 from ._config import Seconds, WatcherConfig
 from ._state import State
@@ -15,13 +19,19 @@ __all__ = [
     "CancelToken",
     "Channel",
     "Context",
+    "Divergence",
     "LogEntry",
     "Message",
+    "Replayed",
+    "Simulation",
     "StopReport",
     "Tick",
+    "Trace",
+    "TraceEntry",
     "Watched",
     "Watcher",
     "__version__",
+    "replay",
 ]
 
 __version__: str
@@ -38,7 +48,8 @@ class Message:
     def id(self) -> int:
         """Counts from 1 in the order in which the watcher accepted messages."""
     @property
-    def content(self) -> str: ...
+    def content(self) -> str:
+        """What was sent."""
 
 @final
 class Watched:
@@ -66,7 +77,7 @@ class Tick:
         """Periods since the timer was set, skipped ones included: 1 for the first tick."""
     @property
     def time(self) -> float:
-        """The moment for which the tick was set, in seconds since the Unix epoch."""
+        """The moment for which the tick was set."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
 
@@ -78,55 +89,83 @@ class LogEntry:
     def id(self) -> int:
         """Counts from 1 within its log, across sessions."""
     @property
-    def type(self) -> str: ...
+    def type(self) -> str:
+        """Which log it is of: one of ``LogType``."""
     @property
     def time(self) -> float:
-        """Seconds since the Unix epoch, on the watcher's clock."""
+        """When, on the watcher's clock."""
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """What it says; with the traceback where an exception is told of."""
 
 @final
 class StopReport:
     """The end of a session."""
 
     @property
-    def state(self) -> State: ...
+    def state(self) -> State:
+        """The state in which it ended."""
     @property
     def unserved(self) -> list[Message]:
         """Messages that were accepted and not served, oldest first."""
 
 @final
 class CancelToken:
-    """Stops every watcher that has it as its parent, when it is cancelled or its time is over."""
+    """Stops every watcher that has it as its parent, when it is cancelled or its time is over.
+
+    >>> import hersh
+    >>> token = hersh.CancelToken(timeout=60)
+    >>> token.cancelled
+    False
+    """
 
     def __new__(cls, timeout: Optional[Seconds] = None) -> CancelToken: ...
     def cancel(self) -> None:
         """Asks the watchers to stop in good order. Does not wait for them."""
     @property
-    def cancelled(self) -> bool: ...
+    def cancelled(self) -> bool:
+        """Whether it was cancelled, or its time is over."""
 
 @final
 class Channel:
     """A channel of objects into a watcher, which holds up to ``capacity`` of them.
 
     ``ctx.watch_flow(name, channel)`` watches it: every value causes its own execution, in order.
+
+    >>> import hersh
+    >>> channel = hersh.Channel(capacity=2)
+    >>> channel.send("a")
+    >>> len(channel)
+    1
+
+    Raises ``ValueError`` for a capacity that is not from 1 to 16,777,216.
     """
 
     def __new__(cls, capacity: int = 1024) -> Channel: ...
     def send(self, value: object, timeout: Optional[Seconds] = None) -> None:
-        """Waits for room, at most for ``timeout``: then ``QueueFull``; ``ChannelClosed``."""
+        """Waits for room; at most for ``timeout``, and then raises ``QueueFull``.
+
+        Raises ``ChannelClosed`` when it is closed.
+        """
     def close(self) -> None:
         """Nothing more can be sent; what was sent before is still delivered."""
     @property
-    def capacity(self) -> int: ...
-    def __len__(self) -> int: ...
+    def capacity(self) -> int:
+        """The most that it holds."""
+    def __len__(self) -> int:
+        """How many values wait."""
 
 @final
 class Context:
-    """One execution, seen from inside. May be used from other threads while it lasts."""
+    """One execution, seen from inside. May be used from other threads while it lasts.
+
+    After its execution it still answers what it was; what it would change is then none of that
+    execution's business: ``NotRunning`` where a session has ended.
+    """
 
     @property
-    def message(self) -> Optional[Message]: ...
+    def message(self) -> Optional[Message]:
+        """The message that triggered this execution, if it was one."""
     @property
     def trigger(self) -> Union[str, list[str]]:
         """``"Init"``, ``"Message"``, ``"Cleanup"``, or the names of the variables that changed."""
@@ -137,53 +176,73 @@ class Context:
     def execution(self) -> int:
         """The number of this execution in its session, from 1, retries counted too."""
     @property
-    def watcher_id(self) -> str: ...
+    def watcher_id(self) -> str:
+        """The id of the watcher."""
     @property
     def deadline(self) -> float:
-        """When this execution will count as timed out, in seconds since the Unix epoch."""
+        """When this execution will count as timed out."""
     @property
     def cancelled(self) -> bool:
         """The function should return soon: it is late, or the watcher is being ended."""
     def now(self) -> float:
-        """The time on the watcher's clock, in seconds since the Unix epoch."""
+        """The time on the watcher's clock, which a simulation can move."""
     def sleep(self, seconds: Seconds) -> bool:
         """Waits, or until this execution is cancelled; whether the whole time has passed."""
     def log(self, text: str) -> None:
-        """Writes a line to the watcher's context log."""
+        """Writes a line to the watcher's context log, and to ``logging`` ("hersh", INFO)."""
     @overload
     def get_env(self, key: str) -> Optional[str]: ...
     @overload
     def get_env(self, key: str, default: str) -> str: ...
     @overload
-    def get_env(self, key: str, default: Optional[str]) -> Optional[str]: ...
+    def get_env(self, key: str, default: Optional[str]) -> Optional[str]:
+        """An environment value of the watcher, set when it was made."""
     def watch_call(self, name: str, poll: Callable[..., object], *, every: Seconds) -> Watched:
         """Watches what ``poll()`` returns, or ``poll(previous)`` if it has a parameter.
 
         It is called on a thread of the watcher's pool: at once, and then each ``every`` seconds,
         never twice at once. An execution follows when the value differs (``!=``) from the last;
         values that cannot be compared count as different. What it raises is logged; the last value
-        stays. The first call for a name registers it, later calls read. Never waits.
+        stays. The first call for a name registers it, later calls read it. Never blocks.
+
+        Raises ``WatchError`` when the name stands for something else, ``LimitError`` for one more
+        than ``max_watches``, ``ValueError`` for a period of zero, ``NotRunning`` after the end.
         """
-    def watch_flow(
-        self, name: str, source: Union[Channel, Iterable[object], Any], *, latest: bool = False
-    ) -> Watched:
+    def watch_flow(self, name: str, source: object, *, latest: bool = False) -> Watched:
         """Watches a ``Channel``, a ``queue.Queue`` (anything with ``get(timeout=)``) or an iterable.
 
-        Every value causes its own execution, in order, and what waits stays in the channel. With
-        ``latest`` only the newest counts. Queues and iterables are read by a thread of their own,
-        which is up to two values ahead; these are lost when the watcher ends.
+        Every value causes its own execution, in order, and what waits stays in the source: one
+        value at most is on its way from a queue or an iterable, and the next session that watches
+        the same source under this name begins with it. With ``latest`` only the newest counts.
+        Queues and iterables are read by a thread of their own. What a source raises ends the flow,
+        and is logged. Raises as ``watch_call``.
         """
     def watch_tick(self, name: str, every: Seconds) -> Watched:
-        """Watches a timer: an execution follows each tick, the first after one period."""
+        """Watches a timer: an execution follows each tick, the first after one period.
+
+        Raises as ``watch_call``.
+        """
     def unwatch(self, name: str) -> bool:
         """Watches a variable no longer; whether it was watched."""
     def memo(self, name: str, compute: Callable[[], _T]) -> _T:
-        """A value computed once per session, also when two threads ask at once."""
+        """A value computed once per session, also when two threads ask at once.
+
+        What ``compute`` raises is raised, and nothing is kept. Raises ``LimitError`` for one more
+        than ``max_memo_entries``, ``RecursionError`` from inside its own ``compute``.
+        """
     def clear_memo(self, name: str) -> bool:
         """Forgets a memo; whether there was one."""
     def get_value(self, key: str, default: Any = None) -> Any:
-        """A context value; ``default`` if it was never set in this session."""
-    def set_value(self, key: str, value: object) -> None: ...
+        """A context value; ``default`` if it was never set in this session.
+
+        Change it by ``set_value`` or ``update_value``: what is done to the object itself is not
+        noticed, and so not persisted.
+        """
+    def set_value(self, key: str, value: object) -> None:
+        """Sets a context value, to any object.
+
+        One that is not JSON is shown by its ``repr`` and never persisted.
+        """
     def update_value(self, key: str, update: Callable[[Any], _T]) -> _T:
         """Replaces a value by what ``update`` makes of a deep copy of it (``None`` if unset).
 
@@ -195,7 +254,10 @@ class Context:
 class Watcher:
     """One managed function, run again whenever something asks for it; never twice at once.
 
-    When the last reference is gone, the watcher is killed. It does not survive ``fork()``.
+    When the last reference is gone, the watcher is killed. It does not survive ``fork()``: every
+    call in the child raises ``ForkError``.
+
+    Raises ``ConfigError``, which names the field, for a configuration that makes no sense.
     """
 
     def __new__(
@@ -209,48 +271,80 @@ class Watcher:
     @overload
     def manage(self, function: str, /) -> Callable[[_Managed], _Managed]: ...
     @overload
-    def manage(self, function: _Managed, /) -> _Managed: ...
+    def manage(self, function: _Managed, /) -> _Managed:
+        """Sets the function to run: ``@watcher.manage``, or ``@watcher.manage("what it does")``.
+
+        It is called with the message, or ``None``, and the context. ``StopError``, ``KillError`` and
+        ``CrashError`` steer the watcher; any other exception is logged with its traceback, counted,
+        and the watcher goes on. Raises ``StateError`` while a session is under way.
+        """
     def cleanup(self, function: _Cleanup, /) -> _Cleanup:
-        """Sets the function that runs when a session ends in good order or by its last crash."""
+        """Sets the function that runs when a session ends in good order or by its last crash.
+
+        Raises ``StateError`` while a session is under way.
+        """
     def start(self) -> None:
-        """Begins a session. Does not wait for the first execution. ``StateError``."""
+        """Begins a session, and does not wait for its first execution.
+
+        Raises ``StateError`` when it runs already, has no managed function, or has been killed;
+        ``PersistError``, ``JournalError`` and ``ApiError`` when what the configuration asks for
+        cannot be had: nothing has begun then.
+        """
     def stop(self, timeout: Optional[Seconds] = None, drain: bool = False) -> StopReport:
         """Stops in good order and waits; with ``drain`` the messages that wait are served first.
 
-        ``StopTimeout`` when the function did not return in time; the watcher is then killed.
+        Raises ``StopTimeout`` when the function did not return within ``timeout`` (or
+        ``stop_timeout``): the watcher is then killed. ``StateError`` from inside the function:
+        raise ``StopError`` there.
         """
     def kill(self) -> None:
         """Ends the watcher at once, without cleanup. Never waits."""
     def send_message(self, content: str, timeout: Optional[Seconds] = None) -> None:
-        """Sends a message. ``QueueFull`` comes at once, or after ``timeout``; ``NotRunning``."""
+        """Sends a message; an execution will serve it. May be called from inside the function too.
+
+        Raises ``QueueFull`` when there is no room: at once, or after ``timeout``. ``NotRunning``
+        when no session is under way.
+        """
     def wait(self, timeout: Optional[Seconds] = None, until: Optional[Union[State, str]] = None) -> bool:
-        """Waits for the end of the session, or for the state ``until``; whether it came."""
+        """Waits for the end of the session, or for the state ``until``; whether it came.
+
+        Raises ``ValueError`` for what is no state, ``StateError`` from inside the function.
+        """
     def run(self) -> StopReport:
         """Starts, and waits for the end.
 
         On the main thread SIGINT and SIGTERM stop the watcher in good order, and a second one
-        kills it.
+        kills it; on another thread signals are left alone. Raises as ``start``.
         """
     def start_api_server(self, port: int = 0, host: str = "127.0.0.1") -> str:
-        """Serves the WatcherAPI and returns its URL; port 0 picks a free one. ``ApiError``."""
+        """Serves the WatcherAPI and returns its URL; port 0 picks a free one.
+
+        It is served in every state, until the watcher is gone. Raises ``ApiError`` when the port
+        is taken, or it is served already.
+        """
     @property
     def api_url(self) -> Optional[str]:
         """Where the WatcherAPI is served, like ``http://127.0.0.1:8080``."""
     @property
-    def state(self) -> State: ...
+    def state(self) -> State:
+        """The state. Takes no lock."""
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Unique to this watcher."""
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As given; ``watcher`` otherwise."""
     @property
-    def is_running(self) -> bool: ...
+    def is_running(self) -> bool:
+        """Whether a session is under way."""
     @property
     def values(self) -> dict[str, Any]:
         """The context values of the session."""
     @property
-    def stats(self) -> Stats: ...
+    def stats(self) -> Stats:
+        """State, times and counters of the session."""
     def logs(self, type: LogType = "all", limit: int = 100) -> list[LogEntry]:
-        """The newest ``limit`` entries of a log, oldest first."""
+        """The newest ``limit`` entries of a log, oldest first. ``ValueError`` for no such log."""
     def __enter__(self) -> Watcher:
         """Starts."""
     def __exit__(
@@ -259,4 +353,143 @@ class Watcher:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> bool:
-        """Stops, serving what is under way but not what waits."""
+        """Stops, finishing what is under way but not serving what waits."""
+
+def replay(
+    journal: Union[str, PathLike[str]],
+    fn: Callable[[Optional[Message], Context], object],
+    *,
+    env: Optional[Mapping[str, str]] = None,
+) -> Replayed:
+    """Gives the inputs of a journal to a function again, without waiting, on this thread.
+
+    What the function sees is what was recorded: messages, values, times. The first change of state
+    that differs from the record ends the replay and is its ``divergence``. Values that were no JSON
+    cannot be given again. ``env`` are the environment values, which no journal holds.
+
+    Raises ``JournalError`` when the journal is damaged, foreign, of another version, or holds a
+    value that is needed and was no JSON.
+    """
+
+@final
+class Replayed:
+    """What a replay has shown."""
+
+    @property
+    def inputs(self) -> int:
+        """Inputs that were given."""
+    @property
+    def transitions(self) -> int:
+        """Changes of state that were the same as recorded."""
+    @property
+    def divergence(self) -> Optional[Divergence]:
+        """The first change of state that was not, if any."""
+    @property
+    def torn(self) -> bool:
+        """Whether the journal's last line is not whole, as a sudden end leaves it."""
+
+@final
+class Divergence:
+    """The first change of state that differs from the record."""
+
+    @property
+    def index(self) -> int:
+        """Its number among all changes of state, from 0."""
+    @property
+    def at(self) -> float:
+        """When, in seconds since the watcher was built."""
+    @property
+    def expected(self) -> Optional[str]:
+        """What the journal says; ``None`` when it says nothing happened."""
+    @property
+    def found(self) -> Optional[str]:
+        """What happened in the replay; ``None`` when nothing did."""
+
+@final
+class Simulation:
+    """A virtual clock and the watchers that live by it.
+
+    Nothing happens but while it is run: by ``advance`` and ``run_until_idle``, and by ``stop`` and
+    ``wait`` of its watchers, which move the clock instead of waiting. Functions and polls run on the
+    thread that does that, in no time unless they call ``ctx.sleep``. Two runs with one seed do the
+    same. Ctrl-C in a function ends its watcher and is raised to whoever runs the simulation.
+
+    Queues and iterables are read while it is run, without a thread: an iterable must not block.
+    """
+
+    def __new__(cls, seed: int = 0) -> Simulation: ...
+    def watcher(
+        self,
+        config: Optional[WatcherConfig] = None,
+        *,
+        env: Optional[Mapping[str, str]] = None,
+        name: Optional[str] = None,
+        parent: Optional[CancelToken] = None,
+    ) -> Watcher:
+        """Makes a watcher that lives in this simulation. Arguments and errors as ``Watcher``."""
+    def advance(self, seconds: Seconds) -> None:
+        """Moves the clock, doing everything that falls due on the way.
+
+        Raises ``StateError`` from inside what it runs, from a second thread at once, and when a
+        million executions in a row have not come to rest at one moment.
+        """
+    def run_until_idle(self) -> None:
+        """Does everything that can be done without the clock moving. Raises as ``advance``."""
+    def now(self) -> float:
+        """The virtual time; it begins at 2025-01-01 00:00 UTC."""
+    def send(self, watcher: Watcher, content: str) -> None:
+        """As ``watcher.send_message(content)``: it is served when the simulation is run."""
+    def inject_poll(self, watcher: Watcher, name: str, value: object) -> None:
+        """Lets the next poll of a variable bring this value, without calling it.
+
+        Several wait in line, with those of ``fail_polls``. Before or after it is watched. Raises ``ValueError`` for a watcher of another simulation, as do the following.
+        """
+    def fail_polls(
+        self, watcher: Watcher, name: str, times: int = 1, error: str = "the poll failed"
+    ) -> None:
+        """Lets the next ``times`` polls of a variable fail with these words, without calling it."""
+    def delay_polls(self, watcher: Watcher, name: str, delay: Seconds) -> None:
+        """Lets every poll of a variable take so long from now on."""
+    def inject_flow(self, watcher: Watcher, name: str, value: object) -> None:
+        """Lets a flow bring this value, after those that wait already.
+
+        Before or after it is watched. Raises ``ChannelClosed`` when its source has ended.
+        """
+    @property
+    def trace(self) -> Trace:
+        """Every change of state so far."""
+
+@final
+class Trace:
+    """The changes of state in a simulation, in order. Runs that did the same have equal traces."""
+
+    @property
+    def entries(self) -> list[TraceEntry]:
+        """The first million changes."""
+    @property
+    def digest(self) -> int:
+        """A number (FNV-1a) made of the text of all changes."""
+    def __len__(self) -> int:
+        """The number of all changes."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class TraceEntry:
+    """One change of state of one watcher."""
+
+    @property
+    def at(self) -> float:
+        """When, in seconds since the simulation began."""
+    @property
+    def watcher(self) -> str:
+        """The id of the watcher: ``sim-1``, ``sim-2``, …"""
+    @property
+    def before(self) -> State:
+        """The state before."""
+    @property
+    def after(self) -> State:
+        """The state after."""
+    @property
+    def cause(self) -> str:
+        """Why, like ``message 1``."""

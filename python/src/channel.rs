@@ -14,7 +14,7 @@ use crate::shared::lock;
 use crate::value::Object;
 use crate::waiting::wait;
 
-/// A channel of Python objects into a watcher, which holds a bounded number of them.
+/// A channel of objects into a watcher, which holds up to ``capacity`` of them.
 #[pyclass(frozen, module = "hersh")]
 pub(crate) struct Channel {
     sender: Mutex<Option<Sender<Object>>>,
@@ -49,7 +49,7 @@ impl Channel {
         Ok(Self { sender: Mutex::new(Some(sender)), receiver, capacity, made: generation() })
     }
 
-    /// Waits for room, at most for `timeout`.
+    /// Waits for room; at most for ``timeout``, and then raises ``QueueFull``.
     #[pyo3(signature = (value, timeout=None))]
     fn send(
         &self,
@@ -86,11 +86,13 @@ impl Channel {
         Ok(())
     }
 
+    /// The most that it holds.
     #[getter]
     fn capacity(&self) -> usize {
         self.capacity
     }
 
+    /// How many values wait.
     fn __len__(&self) -> usize {
         self.receiver.len()
     }

@@ -1,9 +1,11 @@
 //! Errors on their way to Python, and exceptions on their way to the core.
 
-use hersh::{ManagedError, MemoError, SendError, StartError, ValueError, WatchError};
+use hersh::{ManagedError, MemoError, ReplayError, SendError, StartError, ValueError, WatchError};
 use pyo3::exceptions::{PyRecursionError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
 
 /// The exceptions, which are defined in Python.
 pub(crate) use classes::{
@@ -18,9 +20,11 @@ mod classes {
     import_exception!(hersh._errors, ConfigError);
     import_exception!(hersh._errors, CrashError);
     import_exception!(hersh._errors, ForkError);
+    import_exception!(hersh._errors, JournalError);
     import_exception!(hersh._errors, KillError);
     import_exception!(hersh._errors, LimitError);
     import_exception!(hersh._errors, NotRunning);
+    import_exception!(hersh._errors, PersistError);
     import_exception!(hersh._errors, QueueFull);
     import_exception!(hersh._errors, StateError);
     import_exception!(hersh._errors, StopError);
@@ -29,7 +33,17 @@ mod classes {
 }
 
 pub(crate) fn start(error: &StartError) -> PyErr {
-    StateError::new_err(error.to_string())
+    let words = error.to_string();
+    match error {
+        StartError::Api(_) => ApiError::new_err(words),
+        StartError::Journal(_) => classes::JournalError::new_err(words),
+        StartError::Persist(_) => classes::PersistError::new_err(words),
+        _ => StateError::new_err(words),
+    }
+}
+
+pub(crate) fn replay(error: &ReplayError) -> PyErr {
+    classes::JournalError::new_err(error.to_string())
 }
 
 pub(crate) fn send(error: &SendError) -> PyErr {
@@ -68,6 +82,11 @@ pub(crate) fn value(error: ValueError) -> PyErr {
     }
 }
 
+/// Whether an exception asks for a crash.
+pub(crate) fn crashes(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<classes::CrashError>(py)
+}
+
 /// What a managed function meant by what it raised.
 pub(crate) fn raised(py: Python<'_>, error: &PyErr) -> ManagedError {
     let reason = || error.value(py).to_string();
@@ -92,13 +111,27 @@ pub(crate) fn traceback(py: Python<'_>, error: &PyErr) -> String {
     format().unwrap_or_else(|_| error.to_string())
 }
 
-/// Tells Python's logging; what goes wrong there is no reason to fail here.
+/// The logger `hersh` of Python's logging.
+fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let made = || {
+        let logger = py.import("logging")?.call_method1("getLogger", ("hersh",))?;
+        PyResult::Ok(logger.unbind())
+    };
+    LOGGER.get_or_try_init(py, made).map(|logger| logger.bind(py))
+}
+
+/// Tells Python's logging.
+pub(crate) fn tell(py: Python<'_>, level: &str, words: &str) -> PyResult<()> {
+    logger(py)?.call_method1(level, ("%s", words)).map(drop)
+}
+
+/// Tells Python's logging of an exception; what goes wrong there is no reason to fail here.
 pub(crate) fn log(py: Python<'_>, level: &str, words: &str, error: &PyErr) {
     let log = || -> PyResult<()> {
-        let logger = py.import("logging")?.call_method1("getLogger", ("hersh",))?;
-        let details = pyo3::types::PyDict::new(py);
+        let details = PyDict::new(py);
         details.set_item(intern!(py, "exc_info"), error.value(py))?;
-        logger.call_method(level, ("%s", words), Some(&details))?;
+        logger(py)?.call_method(level, ("%s", words), Some(&details))?;
         Ok(())
     };
     if let Err(problem) = log() {

@@ -4,12 +4,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use serde_json::{Map, Number, Value};
 
-/// How deep lists and dicts are followed; what is deeper, or contains itself, shows as its `repr`.
+/// How deep lists and dicts are followed; what is deeper, or contains itself, is no JSON.
 const DEPTH: usize = 64;
 
-/// The object as JSON where it is made of JSON's types, else its `repr`.
-pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> Value {
-    convert(object, DEPTH).unwrap_or_else(|| Value::String(repr(object)))
+/// The object as JSON; `None` when it is not made of JSON's types throughout. Tuples count as
+/// lists, as in Python's own `json`; what is not a number (NaN, infinity) has no JSON.
+pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> Option<Value> {
+    convert(object, DEPTH)
 }
 
 /// The object's `repr`; of one whose `repr` raises, its type.
@@ -21,9 +22,7 @@ pub(crate) fn repr(object: &Bound<'_, PyAny>) -> String {
 }
 
 fn convert(object: &Bound<'_, PyAny>, depth: usize) -> Option<Value> {
-    if depth == 0 {
-        return None;
-    }
+    let depth = depth.checked_sub(1)?;
     if object.is_none() {
         return Some(Value::Null);
     }
@@ -40,24 +39,19 @@ fn convert(object: &Bound<'_, PyAny>, depth: usize) -> Option<Value> {
         return object.extract().ok().and_then(Number::from_f64).map(Value::Number);
     }
     if let Ok(text) = object.cast::<PyString>() {
-        return Some(Value::String(text.to_string_lossy().into_owned()));
+        return text.to_cow().ok().map(|text| Value::String(text.into_owned()));
     }
     if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
-        let items = object.try_iter().ok()?;
-        let shown = items.map(|item| Some(or_repr(&item.ok()?, depth)));
-        return shown.collect::<Option<_>>().map(Value::Array);
+        let items = object.try_iter().ok()?.map(|item| convert(&item.ok()?, depth));
+        return items.collect::<Option<_>>().map(Value::Array);
     }
     let dict = object.cast::<PyDict>().ok()?;
     let mut map = Map::new();
     for (key, value) in dict.iter() {
-        let key = key.cast::<PyString>().ok()?.to_string_lossy().into_owned();
-        map.insert(key, or_repr(&value, depth));
+        let key = key.cast::<PyString>().ok()?.to_cow().ok()?.into_owned();
+        map.insert(key, convert(&value, depth)?);
     }
     Some(Value::Object(map))
-}
-
-fn or_repr(object: &Bound<'_, PyAny>, depth: usize) -> Value {
-    convert(object, depth - 1).unwrap_or_else(|| Value::String(repr(object)))
 }
 
 /// The Python form of a JSON value.

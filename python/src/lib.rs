@@ -1,25 +1,31 @@
 //! The native half of the Python package `hersh`.
 //!
 //! # The rules that keep it free of deadlocks
-//! 1. Whoever calls into the core from Python detaches from the interpreter first, without
-//!    exception: the core takes locks and waits.
+//! 1. Whoever calls into the core from Python detaches from the interpreter first: the core takes
+//!    locks and waits. The one exception is sending a message without waiting for room.
 //! 2. No Python code runs while a lock of the core is held: values compare by identity there (see
 //!    [`value`]), and a Python object that is dropped there is released later by `PyO3`.
 //! 3. A thread of a watcher enters the interpreter through [`interpreter::enter`] alone, which
 //!    turns it away once the interpreter is ending.
 
-#![allow(unsafe_code, reason = "one call of Python's C API that PyO3 has no safe form of")]
+#![allow(unsafe_code, reason = "calls of Python's C API that PyO3 has no safe form of")]
 
 mod callbacks;
 mod channel;
 mod config;
 mod context;
 mod errors;
+mod flows;
 mod interpreter;
 mod json;
+mod os_signals;
 mod pump;
+mod replay;
+mod scripts;
 mod seen;
 mod shared;
+mod simulation;
+mod supply;
 mod token;
 mod value;
 mod waiting;
@@ -34,7 +40,11 @@ mod _hersh {
     #[pymodule_export]
     use super::context::Context;
     #[pymodule_export]
+    use super::replay::{Divergence, Replayed, replay};
+    #[pymodule_export]
     use super::seen::{LogEntry, Message, StopReport, Tick, Watched};
+    #[pymodule_export]
+    use super::simulation::{Simulation, Trace, TraceEntry};
     #[pymodule_export]
     use super::token::CancelToken;
     #[pymodule_export]

@@ -5,13 +5,13 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TrySendError, bounded};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator};
 
-use crate::errors::{StateError, traceback};
+use crate::errors::{StateError, log, traceback};
 use crate::interpreter::enter;
 use crate::shared::Shared;
+use crate::supply::{Next, Tap};
 use crate::value::Object;
 
 /// How long a pump waits at one go before it looks whether it is still needed.
@@ -19,8 +19,8 @@ const SLICE: Duration = Duration::from_millis(100);
 
 /// A pump, as the watcher that needs it holds it. Dropping it ends the pump.
 ///
-/// One value is held ready, and one may be on its way: these two are lost to the queue when the
-/// watcher ends.
+/// It hands values over one by one: at most one has been taken from the source and not yet by the
+/// watcher. When the watch ends then, the value goes back to the [`Tap`].
 pub(crate) struct Pump {
     receiver: Receiver<Object>,
     over: Arc<AtomicBool>,
@@ -32,40 +32,30 @@ impl Drop for Pump {
     }
 }
 
-/// Where the values come from.
-enum Supply {
-    /// Has `get(timeout=…)`, like `queue.Queue`.
-    Queue(Py<PyAny>),
-    Iterator(Py<PyIterator>),
-}
-
-enum Next {
-    Value(Object),
-    Nothing,
-    End,
-}
-
 impl Pump {
     pub(crate) fn start(
-        source: &Bound<'_, PyAny>,
+        name: &str,
+        tap: &Arc<Tap>,
+        latest: bool,
         context: &hersh::Context,
         shared: &Arc<Shared>,
     ) -> PyResult<Self> {
-        let supply = if source.hasattr("get")? {
-            Supply::Queue(source.clone().unbind())
-        } else {
-            Supply::Iterator(source.try_iter()?.unbind())
-        };
-        let (sender, receiver) = bounded(1);
+        // Without room of its own a value is handed over or not; the newest alone takes the place
+        // of the one before it.
+        let (sender, receiver) = bounded(usize::from(latest));
         let over = Arc::new(AtomicBool::new(false));
-        let context = context.clone();
-        let end = End { over: Arc::clone(&over), shared: Arc::downgrade(shared) };
-        thread::Builder::new()
-            .name("hersh-pump".to_owned())
-            .spawn(move || run(&supply, &sender, &end, &context))
-            .map_err(|error| {
-                StateError::new_err(format!("the machine refused a thread: {error}"))
-            })?;
+        let line = Line {
+            name: name.to_owned(),
+            tap: Arc::clone(tap),
+            sender,
+            overtaken: latest.then(|| receiver.clone()),
+            context: context.clone(),
+            over: Arc::clone(&over),
+            shared: Arc::downgrade(shared),
+        };
+        thread::Builder::new().name("hersh-pump".to_owned()).spawn(move || line.run()).map_err(
+            |error| StateError::new_err(format!("the machine refused a thread: {error}")),
+        )?;
         Ok(Self { receiver, over })
     }
 
@@ -74,74 +64,59 @@ impl Pump {
     }
 }
 
-/// When a pump is no longer needed: it was dropped, or the session is over.
-struct End {
+/// The thread's side of a pump.
+struct Line {
+    name: String,
+    tap: Arc<Tap>,
+    sender: Sender<Object>,
+    /// Where only the newest value counts: the way to the one before.
+    overtaken: Option<Receiver<Object>>,
+    context: hersh::Context,
     over: Arc<AtomicBool>,
     shared: Weak<Shared>,
 }
 
-impl End {
-    fn has_come(&self) -> bool {
+impl Line {
+    /// Whether it is no longer needed: it was dropped, or the session is over.
+    fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
             || !self.shared.upgrade().is_some_and(|shared| shared.is_running())
     }
-}
 
-fn run(supply: &Supply, sender: &Sender<Object>, end: &End, context: &hersh::Context) {
-    while !end.has_come() {
-        match enter(|py| supply.next(py).map_err(|error| traceback(py, &error))) {
-            Some(Ok(Next::Value(value))) => {
-                if !deliver(value, sender, end) {
-                    return;
+    fn run(&self) {
+        while !self.is_over() {
+            let next = enter(|py| {
+                self.tap.next(py, SLICE).map_err(|error| {
+                    log(py, "error", &format!("the source of {:?} raised", self.name), &error);
+                    traceback(py, &error)
+                })
+            });
+            match next {
+                Some(Ok(Next::Value(value))) => self.deliver(value),
+                Some(Ok(Next::Nothing)) => {}
+                Some(Ok(Next::End)) | None => return,
+                Some(Err(words)) => return self.context.log(&words),
+            }
+        }
+    }
+
+    /// Waits until the value is taken, or nobody wants it any more.
+    fn deliver(&self, mut value: Object) {
+        if let Some(before) = &self.overtaken {
+            while let Err(TrySendError::Full(back)) = self.sender.try_send(value) {
+                value = back;
+                drop(before.try_recv());
+            }
+            return;
+        }
+        while !self.is_over() {
+            match self.sender.send_timeout(value, SLICE) {
+                Ok(()) => return,
+                Err(SendTimeoutError::Timeout(back) | SendTimeoutError::Disconnected(back)) => {
+                    value = back;
                 }
             }
-            Some(Ok(Next::Nothing)) => {}
-            Some(Ok(Next::End)) | None => return,
-            Some(Err(words)) => return context.log(&words),
         }
-    }
-}
-
-/// Waits until the value is taken; `false` when nobody wants it any more.
-fn deliver(mut value: Object, sender: &Sender<Object>, end: &End) -> bool {
-    while !end.has_come() {
-        match sender.send_timeout(value, SLICE) {
-            Ok(()) => return true,
-            Err(SendTimeoutError::Timeout(back)) => value = back,
-            Err(SendTimeoutError::Disconnected(_)) => return false,
-        }
-    }
-    false
-}
-
-impl Supply {
-    fn next(&self, py: Python<'_>) -> PyResult<Next> {
-        match self {
-            Self::Queue(queue) => from_queue(queue.bind(py)),
-            Self::Iterator(iterator) => match iterator.clone_ref(py).into_bound(py).next() {
-                Some(value) => Ok(Next::Value(Object::new(value?.unbind()))),
-                None => Ok(Next::End),
-            },
-        }
-    }
-}
-
-fn from_queue(queue: &Bound<'_, PyAny>) -> PyResult<Next> {
-    let py = queue.py();
-    let wait = PyDict::new(py);
-    wait.set_item("timeout", SLICE.as_secs_f64())?;
-    match queue.call_method("get", (), Some(&wait)) {
-        Ok(value) => Ok(Next::Value(Object::new(value.unbind()))),
-        Err(error) => {
-            let queue = py.import("queue")?;
-            if error.matches(py, queue.getattr("Empty")?)? {
-                return Ok(Next::Nothing);
-            }
-            // Since Python 3.13 a queue can be shut down.
-            match queue.getattr_opt("ShutDown")? {
-                Some(shut) if error.matches(py, &shut)? => Ok(Next::End),
-                _ => Err(error),
-            }
-        }
+        self.tap.give_back(value);
     }
 }

@@ -34,11 +34,13 @@ impl From<&hersh::Message> for Message {
 
 #[pymethods]
 impl Message {
+    /// Counts from 1 in the order in which the watcher accepted messages.
     #[getter]
     fn id(&self) -> u64 {
         self.id
     }
 
+    /// What was sent.
     #[getter]
     fn content(&self) -> &str {
         &self.content
@@ -82,21 +84,25 @@ impl Watched {
 
 #[pymethods]
 impl Watched {
+    /// The current value; ``None`` until the first has come.
     #[getter]
     fn value(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.value.as_ref().map(|value| value.get(py))
     }
 
+    /// What the last poll raised, with its traceback; the value is then the last good one.
     #[getter]
     fn error(&self) -> Option<&str> {
         self.error.as_deref()
     }
 
+    /// Whether a value has ever come.
     #[getter]
     fn updated(&self) -> bool {
         self.value.is_some()
     }
 
+    /// Whether a change of this variable triggered this execution.
     #[getter]
     fn triggered(&self) -> bool {
         self.triggered
@@ -110,12 +116,14 @@ impl Watched {
     }
 }
 
-/// One tick of `Context.watch_tick`.
+/// The value of a timer.
 #[pyclass(frozen, module = "hersh", eq)]
 #[derive(PartialEq)]
 pub(crate) struct Tick {
+    /// Periods since the timer was set, skipped ones included: 1 for the first tick.
     #[pyo3(get)]
     count: u64,
+    /// The moment for which the tick was set.
     #[pyo3(get)]
     time: f64,
 }
@@ -136,12 +144,16 @@ impl Tick {
 /// One line of a log.
 #[pyclass(frozen, module = "hersh")]
 pub(crate) struct LogEntry {
+    /// Counts from 1 within its log, across sessions.
     #[pyo3(get)]
     id: u64,
+    /// Which log it is of: one of ``LogType``.
     #[pyo3(get, name = "type")]
     kind: &'static str,
+    /// When, on the watcher's clock.
     #[pyo3(get)]
     time: f64,
+    /// What it says; with the traceback where an exception is told of.
     #[pyo3(get)]
     text: String,
 }
@@ -176,11 +188,13 @@ impl StopReport {
 
 #[pymethods]
 impl StopReport {
+    /// The state in which it ended.
     #[getter]
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         state(py, self.state)
     }
 
+    /// Messages that were accepted and not served, oldest first.
     #[getter]
     fn unserved(&self, py: Python<'_>) -> Vec<Py<Message>> {
         self.unserved.iter().map(|message| message.clone_ref(py)).collect()

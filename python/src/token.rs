@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use crate::config;
 use crate::interpreter::{generation, survived};
 
-/// Stops every watcher that has it as its parent.
+/// Stops every watcher that has it as its parent, when it is cancelled or its time is over.
 #[pyclass(frozen, module = "hersh")]
 pub(crate) struct CancelToken {
     token: hersh::CancelToken,
@@ -29,12 +29,14 @@ impl CancelToken {
         Ok(Self { token, made: generation() })
     }
 
+    /// Asks the watchers to stop in good order. Does not wait for them.
     fn cancel(&self, py: Python<'_>) -> PyResult<()> {
         let token = self.token()?;
         py.detach(|| token.cancel());
         Ok(())
     }
 
+    /// Whether it was cancelled, or its time is over.
     #[getter]
     fn cancelled(&self) -> PyResult<bool> {
         Ok(self.token()?.is_cancelled())

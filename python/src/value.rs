@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use crate::interpreter::enter;
 use crate::json;
@@ -29,6 +29,12 @@ impl Object {
     pub(crate) fn bind<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
         self.0.bind(py)
     }
+
+    /// The object, if nobody else keeps it by a clone of this. For Python's garbage collector,
+    /// which must be shown each reference by one owner.
+    pub(crate) fn sole(&self) -> Option<&Py<PyAny>> {
+        (Arc::strong_count(&self.0) == 1).then_some(&*self.0)
+    }
 }
 
 impl PartialEq for Object {
@@ -37,19 +43,19 @@ impl PartialEq for Object {
     }
 }
 
-/// For memos, which are shown by their `repr`.
-impl fmt::Debug for Object {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = enter(|py| json::repr(self.bind(py)));
-        f.write_str(shown.as_deref().unwrap_or("a Python object"))
-    }
-}
-
-/// As JSON where it is made of JSON's types, else as its `repr`.
+/// As JSON. An object that is not made of JSON's types is refused, with its `repr` as the reason:
+/// so it is shown, and never written to a file from which it would come back as a text.
 impl Serialize for Object {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let shown = enter(|py| json::from_python(self.bind(py)));
-        shown.unwrap_or(serde_json::Value::Null).serialize(serializer)
+        let shown = enter(|py| {
+            let object = self.bind(py);
+            json::from_python(object).ok_or_else(|| json::repr(object))
+        });
+        match shown {
+            Some(Ok(json)) => json.serialize(serializer),
+            Some(Err(repr)) => Err(ser::Error::custom(repr)),
+            None => Err(ser::Error::custom("the interpreter is ending")),
+        }
     }
 }
 
@@ -61,6 +67,22 @@ impl<'de> Deserialize<'de> for Object {
             Err(error) => Err(error.to_string()),
         });
         made.unwrap_or_else(|| Err("the interpreter is ending".to_owned()))
-            .map_err(serde::de::Error::custom)
+            .map_err(de::Error::custom)
+    }
+}
+
+/// The value as Python sees it, also when it was restored from a file.
+pub(crate) fn to_python(py: Python<'_>, value: &hersh::Value) -> PyResult<Py<PyAny>> {
+    if let Some(object) = value.get::<Object>() {
+        return Ok(object.get(py));
+    }
+    let json = py.detach(|| value.to_json());
+    json::to_python(py, &json.unwrap_or_default()).map(Bound::unbind)
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = enter(|py| json::repr(self.bind(py)));
+        f.write_str(shown.as_deref().unwrap_or("a Python object"))
     }
 }

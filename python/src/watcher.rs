@@ -15,24 +15,67 @@ use crate::config;
 use crate::errors::{self, ApiError, ConfigError, StateError, StopTimeout};
 use crate::interpreter;
 use crate::json;
+use crate::os_signals::Signals;
 use crate::seen::{LogEntry, StopReport, state, unix};
-use crate::shared::{Shared, lock};
+use crate::shared::{Mode, Shared, lock};
+use crate::simulation::World;
 use crate::token::CancelToken;
-use crate::value::Object;
+use crate::value::{Object, to_python};
 use crate::waiting::{is_main_thread, wait};
 
-/// One managed function, run again whenever something asks for it.
+/// One managed function, run again whenever something asks for it; never twice at once.
 #[pyclass(frozen, module = "hersh", weakref)]
 pub(crate) struct Watcher {
-    watcher: Option<hersh::Watcher>,
+    /// Empty once Python's garbage collector has cleared it.
+    handle: Mutex<Option<hersh::Watcher>>,
     shared: Arc<Shared>,
+    world: Option<Arc<World>>,
 }
 
 impl Watcher {
+    /// A watcher that lives by threads, or in a simulation.
+    pub(crate) fn build(
+        py: Python<'_>,
+        world: Option<&Arc<World>>,
+        config: Option<&Bound<'_, PyAny>>,
+        env: Option<HashMap<String, String>>,
+        name: Option<String>,
+        parent: Option<&Bound<'_, CancelToken>>,
+    ) -> PyResult<Self> {
+        let mut builder = world.map_or_else(hersh::Watcher::builder, |world| world.builder());
+        builder = builder.config(config::read(config)?).envs(env.unwrap_or_default());
+        if let Some(name) = name {
+            builder = builder.name(name);
+        }
+        if let Some(parent) = parent {
+            builder = builder.parent(parent.get().token()?);
+        }
+        let built = py.detach(|| builder.build());
+        let watcher = built.map_err(|error| ConfigError::new_err(error.to_string()))?;
+        let mode = if world.is_some() { Mode::Simulated } else { Mode::Live };
+        let shared = Arc::new(Shared::new(mode));
+        // It has just been made and so is not set yet.
+        let _ = shared.watcher.set(watcher.downgrade());
+        if let Some(world) = world {
+            world.join(&shared);
+        }
+        py.detach(|| interpreter::remember(watcher.downgrade()));
+        Ok(Self { handle: Mutex::new(Some(watcher)), shared, world: world.cloned() })
+    }
+
     /// The core's watcher, in the process in which it lives.
-    fn core(&self) -> PyResult<&hersh::Watcher> {
+    pub(crate) fn core(&self) -> PyResult<hersh::Watcher> {
         self.shared.survived()?;
-        self.watcher.as_ref().ok_or_else(|| StateError::new_err("the watcher is gone"))
+        lock(&self.handle).clone().ok_or_else(|| StateError::new_err("the watcher is gone"))
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The simulation that it lives in.
+    pub(crate) fn world(&self) -> Option<&Arc<World>> {
+        self.world.as_ref()
     }
 
     /// Refuses what would wait for itself.
@@ -55,6 +98,20 @@ impl Watcher {
         set(py, &self.shared.managed, function)
     }
 
+    /// Repeats `step`, which waits at most for the time it is given, until it answers or `limit`
+    /// has passed: by the clock of the machine, or by the virtual one.
+    fn wait_with<T: Send>(
+        &self,
+        py: Python<'_>,
+        limit: Option<Duration>,
+        mut step: impl FnMut(Option<Duration>) -> Option<T> + Send,
+    ) -> PyResult<Option<T>> {
+        match &self.world {
+            Some(world) => world.drive(py, || step(limit)),
+            None => wait(py, limit, step),
+        }
+    }
+
     /// Waits for the end of the session; `None` when the time was over first.
     fn wait_for_end(
         &self,
@@ -62,7 +119,7 @@ impl Watcher {
         limit: Option<Duration>,
     ) -> PyResult<Option<hersh::StopReport>> {
         let core = self.core()?;
-        let ended = wait(py, limit, |go| match core.wait(go) {
+        let ended = self.wait_with(py, limit, |go| match core.wait(go) {
             Some(report) => Some(Some(report)),
             // There is no session whose end could come.
             None => (!core.is_running()).then(|| core.wait(Some(Duration::ZERO))),
@@ -97,24 +154,10 @@ impl Watcher {
         name: Option<String>,
         parent: Option<&Bound<'_, CancelToken>>,
     ) -> PyResult<Self> {
-        let mut builder = hersh::Watcher::builder().config(config::read(config)?);
-        builder = builder.envs(env.unwrap_or_default());
-        if let Some(name) = name {
-            builder = builder.name(name);
-        }
-        if let Some(parent) = parent {
-            builder = builder.parent(parent.get().token()?);
-        }
-        let built = py.detach(|| builder.build());
-        let watcher = built.map_err(|error| ConfigError::new_err(error.to_string()))?;
-        let shared = Arc::new(Shared::new());
-        // It has just been made and so is not set yet.
-        let _ = shared.watcher.set(watcher.downgrade());
-        py.detach(|| interpreter::remember(watcher.downgrade()));
-        Ok(Self { watcher: Some(watcher), shared })
+        Self::build(py, None, config, env, name, parent)
     }
 
-    /// `@watcher.manage`, `@watcher.manage("name")`.
+    /// Sets the function to run: ``@watcher.manage``, or ``@watcher.manage("what it does")``.
     #[pyo3(signature = (function, /))]
     fn manage<'py>(
         slf: &Bound<'py, Self>,
@@ -135,6 +178,7 @@ impl Watcher {
         Ok(PyCFunction::new_closure(py, Some(c"manage"), None, decorate)?.into_any())
     }
 
+    /// Sets the function that runs when a session ends in good order or by its last crash.
     #[pyo3(signature = (function, /))]
     fn cleanup<'py>(
         &self,
@@ -149,18 +193,20 @@ impl Watcher {
         Ok(function)
     }
 
+    /// Begins a session, and does not wait for its first execution.
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         let core = self.core()?;
         py.detach(|| {
             if !core.is_running() {
                 // What the last session's pumps carried belongs to it.
-                drop(std::mem::take(&mut *lock(&self.shared.pumps)));
+                self.shared.flows.renew();
             }
             core.start()
         })
         .map_err(|error| errors::start(&error))
     }
 
+    /// Stops in good order and waits; with ``drain`` the messages that wait are served first.
     #[pyo3(signature = (timeout=None, drain=false))]
     fn stop(
         &self,
@@ -173,6 +219,7 @@ impl Watcher {
         let options = StopOptions { timeout: config::timeout(timeout)?, drain };
         py.detach(|| core.request_stop_with("stop() was called", options));
         self.wait_for_end(py, None)?;
+        // It has ended, so this does not wait; it knows whether that was in good order.
         match py.detach(|| core.stop_with(options)) {
             Ok(report) => StopReport::new(py, &report),
             Err(StopError::TimedOut { timeout, report }) => {
@@ -185,12 +232,14 @@ impl Watcher {
         }
     }
 
+    /// Ends the watcher at once, without cleanup. Never waits.
     fn kill(&self, py: Python<'_>) -> PyResult<()> {
         let core = self.core()?;
         py.detach(|| core.kill());
         Ok(())
     }
 
+    /// Sends a message; an execution will serve it. May be called from inside the function too.
     #[pyo3(signature = (content, timeout=None))]
     fn send_message(
         &self,
@@ -200,10 +249,12 @@ impl Watcher {
     ) -> PyResult<()> {
         let core = self.core()?;
         let Some(limit) = config::timeout(timeout)? else {
-            return py.detach(|| core.send_message(content)).map_err(|error| errors::send(&error));
+            // The one call that does not let go of the interpreter: it waits for nothing, and
+            // letting go costs more than sending.
+            return core.send_message(content).map_err(|error| errors::send(&error));
         };
         let inside = self.shared.is_inside();
-        let sent = wait(py, Some(limit), |go| {
+        let sent = self.wait_with(py, Some(limit), |go| {
             match core.send_message_timeout(content, go.unwrap_or(limit)) {
                 // From inside it was not waited, and waiting would be in vain.
                 Err(SendError::QueueFull { .. }) if !inside => None,
@@ -214,7 +265,7 @@ impl Watcher {
         answer.map_err(|error| errors::send(&error))
     }
 
-    /// Waits for the end of the session, or for a state; whether it came.
+    /// Waits for the end of the session, or for the state ``until``; whether it came.
     #[pyo3(signature = (timeout=None, until=None))]
     fn wait(
         &self,
@@ -231,15 +282,14 @@ impl Watcher {
         let wanted = hersh::State::ALL.into_iter().find(|state| state.as_str() == until);
         let wanted =
             wanted.ok_or_else(|| PyValueError::new_err(format!("{until:?} is no State")))?;
-        let came = wait(py, limit, |go| {
+        let came = self.wait_with(py, limit, |go| {
             let came = core.wait_for(wanted, go);
             (came || !core.is_running()).then_some(came)
         })?;
         Ok(came.unwrap_or(false))
     }
 
-    /// Starts, and waits for the end. On the main thread SIGINT and SIGTERM stop the watcher in
-    /// good order, and a second one kills it.
+    /// Starts, and waits for the end.
     fn run(slf: &Bound<'_, Self>) -> PyResult<StopReport> {
         let (py, this) = (slf.py(), slf.get());
         this.outside("run()", "it runs already")?;
@@ -253,6 +303,7 @@ impl Watcher {
         }
     }
 
+    /// Serves the WatcherAPI and returns its URL; port 0 picks a free one.
     #[pyo3(signature = (port=0, host="127.0.0.1"))]
     fn start_api_server(&self, py: Python<'_>, port: u16, host: &str) -> PyResult<String> {
         let core = self.core()?;
@@ -261,43 +312,46 @@ impl Watcher {
         Ok(format!("http://{address}"))
     }
 
+    /// Where the WatcherAPI is served, like ``http://127.0.0.1:8080``.
     #[getter]
     fn api_url(&self, py: Python<'_>) -> PyResult<Option<String>> {
         let core = self.core()?;
         Ok(py.detach(|| core.api_address()).map(|address| format!("http://{address}")))
     }
 
+    /// The state. Takes no lock.
     #[getter]
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         state(py, self.core()?.state())
     }
 
+    /// Unique to this watcher.
     #[getter]
-    fn id(&self) -> PyResult<&str> {
-        Ok(self.core()?.id())
+    fn id(&self) -> PyResult<String> {
+        Ok(self.core()?.id().to_owned())
     }
 
+    /// As given; ``watcher`` otherwise.
     #[getter]
-    fn name(&self) -> PyResult<&str> {
-        Ok(self.core()?.name())
+    fn name(&self) -> PyResult<String> {
+        Ok(self.core()?.name().to_owned())
     }
 
+    /// Whether a session is under way.
     #[getter]
     fn is_running(&self) -> PyResult<bool> {
         Ok(self.core()?.is_running())
     }
 
-    /// The context values.
+    /// The context values of the session.
     #[getter]
     fn values(&self, py: Python<'_>) -> PyResult<BTreeMap<String, Py<PyAny>>> {
         let core = self.core()?;
         let values = py.detach(|| core.values());
-        let shown = values.iter().filter_map(|(key, value)| {
-            value.get::<Object>().map(|object| (key.clone(), object.get(py)))
-        });
-        Ok(shown.collect())
+        values.into_iter().map(|(key, value)| Ok((key, to_python(py, &value)?))).collect()
     }
 
+    /// State, times and counters of the session.
     #[getter]
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let core = self.core()?;
@@ -324,7 +378,7 @@ impl Watcher {
         Ok(shown)
     }
 
-    /// The newest `limit` entries of a log, oldest first; of `"all"`, in the order of their times.
+    /// The newest ``limit`` entries of a log, oldest first. ``ValueError`` for no such log.
     #[pyo3(signature = (r#type="all", limit=100))]
     fn logs(&self, py: Python<'_>, r#type: &str, limit: usize) -> PyResult<Vec<LogEntry>> {
         let core = self.core()?;
@@ -341,11 +395,13 @@ impl Watcher {
         Ok(entries.into_iter().skip(older).map(LogEntry::from).collect())
     }
 
+    /// Starts.
     fn __enter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
         slf.get().start(slf.py())?;
         Ok(slf.clone())
     }
 
+    /// Stops, finishing what is under way but not serving what waits.
     fn __exit__(
         &self,
         py: Python<'_>,
@@ -358,35 +414,46 @@ impl Watcher {
     }
 
     fn __repr__(&self) -> String {
-        self.watcher.as_ref().map_or_else(
-            || "<Watcher>".to_owned(),
+        self.core().map_or_else(
+            |_| "<Watcher>".to_owned(),
             |watcher| format!("<Watcher {}, {}>", watcher.id(), watcher.state()),
         )
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        for slot in [&self.shared.managed, &self.shared.cleanup] {
-            // One that is being changed right now is visited the next time.
-            if let Ok(function) = slot.try_lock() {
-                visit.call(&*function)?;
+        let mut result = Ok(());
+        let mut show = |object: &Py<PyAny>| {
+            if result.is_ok() {
+                result = visit.call(object);
+            }
+        };
+        self.shared.traverse(&mut show);
+        if let Ok(handle) = self.handle.try_lock()
+            && let Some(core) = &*handle
+            && self.shared.is_of_this_process()
+        {
+            // No Python code runs under the locks of the core, so they are free in a moment.
+            for value in core.values().values() {
+                value.get::<Object>().and_then(Object::sole).into_iter().for_each(&mut show);
+            }
+            for value in core.watched().into_iter().filter_map(|watched| watched.value) {
+                value.get::<Object>().and_then(Object::sole).into_iter().for_each(&mut show);
             }
         }
-        Ok(())
+        result
     }
 
     fn __clear__(&self) {
-        for slot in [&self.shared.managed, &self.shared.cleanup] {
-            let function = lock(slot).take();
-            drop(function);
-        }
+        self.shared.clear();
+        self.let_go();
     }
 }
 
-impl Drop for Watcher {
+impl Watcher {
     /// The last handle kills the watcher, which takes locks; after a fork these may be held by
     /// threads that do not exist, and so the core's part is left alone.
-    fn drop(&mut self) {
-        let watcher = self.watcher.take();
+    fn let_go(&self) {
+        let watcher = lock(&self.handle).take();
         if self.shared.is_of_this_process() {
             Python::attach(|py| py.detach(|| drop(watcher)));
         } else {
@@ -395,57 +462,8 @@ impl Drop for Watcher {
     }
 }
 
-/// Has SIGINT and SIGTERM stop a watcher until dropped; the handlers before come back then.
-struct Signals {
-    before: Vec<(Py<PyAny>, Py<PyAny>)>,
-}
-
-impl Signals {
-    fn catch(watcher: &Bound<'_, Watcher>) -> PyResult<Self> {
-        let py = watcher.py();
-        let (watcher, seen) = (watcher.clone().unbind(), Mutex::new(0_u32));
-        let handle = move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
-            let core = watcher.get().core()?;
-            let times = {
-                let mut seen = lock(&seen);
-                *seen += 1;
-                *seen
-            };
-            arguments.py().detach(|| match times {
-                1 => core.request_stop("the process was asked to end"),
-                _ => core.kill(),
-            });
-            PyResult::Ok(())
-        };
-        let handler = PyCFunction::new_closure(py, Some(c"stop"), None, handle)?;
-        let signal = py.import("signal")?;
-        let mut caught = Self { before: Vec::new() };
-        for name in ["SIGINT", "SIGTERM"] {
-            let number = signal.getattr(name)?;
-            let before = signal.call_method1("signal", (&number, &handler))?;
-            caught.before.push((number.unbind(), before.unbind()));
-        }
-        Ok(caught)
-    }
-}
-
-impl Drop for Signals {
+impl Drop for Watcher {
     fn drop(&mut self) {
-        Python::attach(|py| {
-            for (number, before) in self.before.drain(..) {
-                // One that was not set from Python cannot be set from there again.
-                let restored = py.import("signal").and_then(|signal| {
-                    let before = if before.is_none(py) {
-                        signal.getattr("SIG_DFL")?.unbind()
-                    } else {
-                        before
-                    };
-                    signal.call_method1("signal", (number, before))
-                });
-                if let Err(error) = restored {
-                    error.write_unraisable(py, None);
-                }
-            }
-        });
+        self.let_go();
     }
 }

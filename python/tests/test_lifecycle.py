@@ -224,7 +224,8 @@ def test_the_api_is_served() -> None:
 
     @watcher.manage
     def app(msg: object, ctx: hersh.Context) -> None:
-        ctx.set_value("mixed", {"a": [1, 2.5, None, True, "é"], "o": object})
+        ctx.set_value("plain", {"a": [1, 2.5, None, True, "é"]})
+        ctx.set_value("live", [object])
 
     assert watcher.api_url is None
     url = watcher.start_api_server()
@@ -235,4 +236,5 @@ def test_the_api_is_served() -> None:
         assert watcher.wait(LONG, until=State.READY)
         with urllib.request.urlopen(url + "/watcher/varState") as answer:
             values = json.load(answer)["contextValues"]
-    assert values["mixed"] == {"a": [1, 2.5, None, True, "é"], "o": "<class 'object'>"}
+    assert values["plain"] == {"a": [1, 2.5, None, True, "é"]}
+    assert values["live"]["debug"] == "[<class 'object'>]"
