@@ -8,6 +8,15 @@ use super::cell::{Cell, Inner};
 use super::source::Feed;
 use crate::brain::{Input, Record, Time, VarId};
 
+/// What may make the condition of a wait come true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// Anything that happens to the cell.
+    Change,
+    /// The end of the session alone: whoever waits for that is not woken by each execution.
+    End,
+}
+
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Woken {
@@ -63,6 +72,7 @@ pub(crate) trait Body: Send + Sync {
         &self,
         cell: &Cell,
         limit: Option<Duration>,
+        awaited: Awaited,
         until: &mut dyn FnMut(&Inner) -> bool,
     ) -> Woken;
 

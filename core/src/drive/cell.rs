@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::body::Body;
+use super::body::{Awaited, Body};
 use super::intake::Intake;
 #[cfg(feature = "persist")]
 use super::keep::Keep;
@@ -86,10 +86,19 @@ pub(crate) struct Inner {
     pub(crate) updated: Time,
     /// Threads that wait for a change; without any, nobody is notified.
     waiters: usize,
+    /// Those of them that wait for the end of the session alone.
+    end_waiters: usize,
     messages: u64,
     scratch: Vec<Effect>,
     #[cfg(feature = "journal")]
     pub(super) tape: Tape,
+}
+
+impl Inner {
+    /// Whether anybody waits for what has just happened.
+    fn is_awaited(&self) -> bool {
+        self.waiters > self.end_waiters || (self.waiters > 0 && !self.brain.state().is_live())
+    }
 }
 
 /// What a step is to do next, outside the lock.
@@ -108,6 +117,7 @@ impl Cell {
             began: None,
             updated: body.now(),
             waiters: 0,
+            end_waiters: 0,
             messages: 0,
             scratch: Vec::new(),
             #[cfg(feature = "journal")]
@@ -292,7 +302,7 @@ impl Cell {
         if changed {
             self.state.store(inner.brain.state() as u8, Ordering::Release);
             inner.updated = now;
-            if inner.waiters > 0 {
+            if inner.is_awaited() {
                 self.changed.notify_all();
             }
             self.tell(inner);
@@ -393,8 +403,11 @@ impl Cell {
         &'a self,
         mut inner: MutexGuard<'a, Inner>,
         limit: Option<Duration>,
+        awaited: Awaited,
     ) -> MutexGuard<'a, Inner> {
+        let for_end = usize::from(awaited == Awaited::End);
         inner.waiters += 1;
+        inner.end_waiters += for_end;
         let mut inner = match limit {
             None => self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner),
             Some(limit) => {
@@ -403,6 +416,7 @@ impl Cell {
             }
         };
         inner.waiters -= 1;
+        inner.end_waiters -= for_end;
         inner
     }
 

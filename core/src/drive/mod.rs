@@ -21,7 +21,7 @@ mod step;
 mod tape;
 mod watching;
 
-pub(crate) use body::{Body, Woken};
+pub(crate) use body::{Awaited, Body, Woken};
 pub(crate) use cell::{Cell, Inner, Parts, lock};
 pub(crate) use intake::Refused;
 pub(crate) use schedule::{Due, Schedule};

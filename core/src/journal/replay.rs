@@ -12,7 +12,7 @@ use super::entry::{Entry, Line, Recorded};
 use super::error::ReplayError;
 use super::read::Reader;
 use crate::brain::{Event, Input, Message, Record, Time, Transition, Value, VarId};
-use crate::drive::{Body, Cell, Decode, Feed, Inner, Parts, Step, Woken, lock};
+use crate::drive::{Awaited, Body, Cell, Decode, Feed, Inner, Parts, Step, Woken, lock};
 use crate::sync::Mutex;
 use crate::watcher::{Context, ManagedError};
 
@@ -366,6 +366,7 @@ impl Body for Playing {
         &self,
         cell: &Cell,
         _: Option<Duration>,
+        _: Awaited,
         until: &mut dyn FnMut(&Inner) -> bool,
     ) -> Woken {
         if until(&cell.lock()) { Woken::Satisfied } else { Woken::Elapsed }

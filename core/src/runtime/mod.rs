@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::brain::{Event, Input, Time, VarId};
 use crate::crew::Crew;
-use crate::drive::{Body, Cell, Feed, Inner, Source, Step, Woken};
+use crate::drive::{Awaited, Body, Cell, Feed, Inner, Source, Step, Woken};
 use crate::sync::Instant;
 use crate::sync::channel::{Receiver, Select, Sender, bounded, unbounded};
 use crate::sync::thread::{self, Builder};
@@ -191,6 +191,7 @@ impl Body for Threads {
         &self,
         cell: &Cell,
         limit: Option<Duration>,
+        awaited: Awaited,
         until: &mut dyn FnMut(&Inner) -> bool,
     ) -> Woken {
         // A limit too far away to be represented is none.
@@ -201,7 +202,7 @@ impl Body for Threads {
             if left == Some(Duration::ZERO) {
                 return Woken::Elapsed;
             }
-            inner = cell.wait_changed(inner, left);
+            inner = cell.wait_changed(inner, left, awaited);
         }
         Woken::Satisfied
     }
@@ -211,6 +212,6 @@ impl Body for Threads {
     }
 
     fn sleep(&self, cell: &Cell, duration: Duration, cancelled: &dyn Fn() -> bool) {
-        self.wait(cell, Some(duration), &mut |_| cancelled());
+        self.wait(cell, Some(duration), Awaited::Change, &mut |_| cancelled());
     }
 }

@@ -9,8 +9,8 @@ use super::trace::TraceEntry;
 use super::world::{MOST_ROUNDS, World, wall};
 use crate::brain::{Event, Input, Record, Time, Value, VarId};
 use crate::drive::{
-    Body, Cell, Due, Feed, FlowSource, Inner, Poll, Schedule, Source, Step, Woken, lock, poll_once,
-    take_from,
+    Awaited, Body, Cell, Due, Feed, FlowSource, Inner, Poll, Schedule, Source, Step, Woken, lock,
+    poll_once, take_from,
 };
 use crate::sync::Mutex;
 use crate::watcher::Tick;
@@ -254,6 +254,7 @@ impl Body for SimBody {
         &self,
         cell: &Cell,
         limit: Option<Duration>,
+        _: Awaited,
         until: &mut dyn FnMut(&Inner) -> bool,
     ) -> Woken {
         // From inside a function or a poll nothing can move on: the answer is what is now.

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::error::{ManagedError, SendError, StartError, StopError};
 use super::report::StopReport;
 use crate::brain::{Event, Message, State, Value};
-use crate::drive::{Cell, Inner, Refused, Woken};
+use crate::drive::{Awaited, Cell, Inner, Refused, Woken};
 use crate::observe::{LogEntry, LogKind, MemoEntry, QueueDepths, SignalEntry, Stats, WatchedEntry};
 use crate::runtime::OsSignals;
 use crate::sync::Instant;
@@ -231,7 +231,7 @@ impl Watcher {
             return Err(StopError::Inside);
         }
         self.request_stop_with("stop() was called", options);
-        self.cell().body.wait(self.cell(), None, &mut |inner| !inner.brain.state().is_live());
+        self.wait_for_end();
         let inner = self.cell().lock();
         let report = report(&inner);
         if inner.brain.stop_timed_out() {
@@ -277,22 +277,34 @@ impl Watcher {
         })
         .map_err(StartError::OsSignals)?;
         self.start()?;
-        self.cell().body.wait(self.cell(), None, &mut |inner| !inner.brain.state().is_live());
+        self.wait_for_end();
         Ok(report(&self.cell().lock()))
     }
 
     /// Waits for the end of the session, at most for `timeout`. `None` when it has not ended by
     /// then, when there is no session, or from inside the managed function.
     pub fn wait(&self, timeout: Option<Duration>) -> Option<StopReport> {
-        self.wait_until(timeout, State::is_terminal).then(|| report(&self.cell().lock()))
+        self.wait_until(timeout, Awaited::End, State::is_terminal)
+            .then(|| report(&self.cell().lock()))
     }
 
     /// Waits until the watcher is in `state`, at most for `timeout`; whether it is.
     pub fn wait_for(&self, state: State, timeout: Option<Duration>) -> bool {
-        self.wait_until(timeout, |current| current == state)
+        let awaited = if state.is_live() { Awaited::Change } else { Awaited::End };
+        self.wait_until(timeout, awaited, |current| current == state)
     }
 
-    fn wait_until(&self, timeout: Option<Duration>, holds: impl Fn(State) -> bool) -> bool {
+    fn wait_for_end(&self) {
+        let mut ended = |inner: &Inner| !inner.brain.state().is_live();
+        self.cell().body.wait(self.cell(), None, Awaited::End, &mut ended);
+    }
+
+    fn wait_until(
+        &self,
+        timeout: Option<Duration>,
+        awaited: Awaited,
+        holds: impl Fn(State) -> bool,
+    ) -> bool {
         if self.cell().is_inside() {
             return holds(self.state());
         }
@@ -300,7 +312,7 @@ impl Watcher {
             // A state that is terminal, or not begun, will not become another by itself.
             holds(inner.brain.state()) || !inner.brain.state().is_live()
         };
-        self.cell().body.wait(self.cell(), timeout, &mut until) == Woken::Satisfied
+        self.cell().body.wait(self.cell(), timeout, awaited, &mut until) == Woken::Satisfied
             && holds(self.state())
     }
 
@@ -353,7 +365,7 @@ impl Watcher {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             let cell = self.cell();
             let mut room = |_: &Inner| cell.intake.would_answer();
-            if cell.body.wait(cell, left, &mut room) == Woken::Elapsed {
+            if cell.body.wait(cell, left, Awaited::Change, &mut room) == Woken::Elapsed {
                 return self.send_message(content);
             }
         }
