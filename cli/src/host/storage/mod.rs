@@ -9,6 +9,7 @@
 //!                     /runtime  what the engine reads at a start
 //!       /deleted/{id}           /state of programs that were removed
 //! ```
+mod archive;
 mod atomic;
 mod meta;
 mod source;
@@ -23,6 +24,7 @@ use super::HostError;
 use super::view::Timestamp;
 use crate::program::{Attempt, ProgramId};
 
+pub use archive::{ArchiveError, Unpacked, read_tar};
 use atomic::PRIVATE_FILE;
 pub use meta::{Meta, Progress};
 pub use source::{SourceError, SourceFault, SourceLimits, check_sources};

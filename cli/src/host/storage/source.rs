@@ -52,6 +52,15 @@ pub enum SourceFault {
     /// A file with this name and a folder with this name cannot both be.
     #[error("it is both a file and a folder")]
     FileAndFolder,
+    /// The name comes twice.
+    #[error("its name comes twice")]
+    Twice,
+    /// It is a link, to a name that its builder would follow.
+    #[error("it is a link")]
+    Link,
+    /// It is a device, a pipe or the like.
+    #[error("it is no plain file")]
+    Special,
     /// The Dockerfile is given apart.
     #[error("the Dockerfile is given apart, not among the source files")]
     Dockerfile,
