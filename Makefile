@@ -19,7 +19,7 @@ schemathesis := 4.32.5
 
 scripts := .ci/run $(shell grep -lE "^\#!.*\b(bash|sh)$$" tests/* cli/examples/* ffi/* python/* 2>/dev/null)
 
-phases := fmt lint docs licences unused scripts test-rust test-features test-api-schema \
+phases := fmt lint docs licences unused scripts test-rust test-features test-schedules test-api-schema \
 	$(if $(wildcard ffi/test),test-ffi) $(if $(wildcard python/test),test-python) \
 	$(if $(wildcard tests/tests),test-real) $(if $(wildcard tests/demo),test-demo)
 
@@ -68,6 +68,13 @@ test-features: ## The core without its optional parts, and each alone
 	cargo test -p hersh --no-default-features --lib
 	for feature in api kharon kharon-postgres kharon-sqlite signals sim; do cargo check -p hersh --no-default-features --features $$feature; done
 
+# The core with modelled threads in the place of real ones: a build of its own.
+modelled := RUSTFLAGS='--cfg shuttle -D warnings' cargo test --target-dir $(or $(CARGO_TARGET_DIR),target)/shuttle \
+	-p hersh --no-default-features --features api,journal,persist,sim --lib
+
+test-schedules: ## The threads of the watcher, under a thousand schedules of each scenario
+	$(modelled) schedules::
+
 test-api-schema: $(tools)/venv/bin/schemathesis ## A live watcher, held against its OpenAPI document
 	cargo build --quiet -p hersh-counter
 	tests/api-schema $(tools)/venv/bin/schemathesis $(or $(CARGO_TARGET_DIR),target)/debug/counter
@@ -113,8 +120,9 @@ bench: ## What things cost, as ratios to the bare thing beside them; no part of 
 soak: packages tools ## What the tests do a little of, at full size: takes hours
 	@HERSH_PHASE_LIMIT=$${HERSH_PHASE_LIMIT:-6h} tests/engine try tests/phases $(soaks)
 
-soak-core: ## The watcher: a million sequences of events for the reducer
+soak-core: ## The watcher: a million sequences of events, a hundred thousand schedules of each scenario
 	HERSH_SOAK_REDUCER=1000000 cargo test --release -p hersh --all-features --lib brain::properties
+	HERSH_SOAK_SCHEDULES=100000 $(modelled) --release schedules::
 
 soak-kharon: ## Kharon: a hundred thousand tickets while their process is killed a thousand times
 	HERSH_SOAK_TICKETS=100000 HERSH_SOAK_KILLS=1000 tests/postgres try \

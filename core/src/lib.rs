@@ -35,11 +35,17 @@
 //! Everything here is synchronous; no async runtime is linked. A running watcher has one thread
 //! that runs its managed function, one that keeps time, and as many as slow polls need.
 
+// A modelled channel stands in the place of crossbeam's, which is public.
+#![cfg_attr(all(test, shuttle), expect(private_interfaces))]
+
 #[cfg(feature = "api")]
 mod api;
 mod brain;
 mod crew;
 mod drive;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "api")]
 pub mod http;
 #[cfg(feature = "journal")]
@@ -52,6 +58,8 @@ mod persist;
 mod runtime;
 #[cfg(test)]
 mod scale;
+#[cfg(all(test, shuttle))]
+mod schedules;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod sync;

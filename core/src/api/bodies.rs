@@ -243,6 +243,29 @@ impl LogQuery {
     }
 }
 
+/// A fuzzer's words as a query: what is understood can be asked for.
+#[cfg(all(any(test, fuzzing), feature = "sim"))]
+pub(super) fn any_query(query: &str) {
+    if let Ok(understood) = LogQuery::parse(query) {
+        assert!(!understood.kinds.is_empty());
+    }
+}
+
+/// Every body that needs no request.
+#[cfg(all(any(test, fuzzing), feature = "sim"))]
+pub(super) fn all(watcher: &Watcher) -> Vec<Json> {
+    vec![
+        json!(status(watcher)),
+        json!(state(watcher)),
+        vars(watcher, true),
+        watching(watcher),
+        memo_cache(watcher),
+        var_state(watcher),
+        config(watcher),
+        signals(watcher),
+    ]
+}
+
 fn log_key(kind: LogKind) -> &'static str {
     match kind {
         LogKind::Reduce => "reduceLogs",

@@ -5,6 +5,8 @@
 //! The server holds the watcher weakly: it ends with the last handle, and stays readable until
 //! then, also after the watcher has stopped.
 
+#[cfg(all(any(test, fuzzing), feature = "sim"))]
+pub(crate) mod any_body;
 mod bodies;
 mod config;
 mod error;

@@ -19,7 +19,7 @@ pub(super) fn message(call: &mut Call<'_, '_>) -> Response {
 }
 
 /// The content of a message, or what is wrong with it.
-fn content(body: &[u8]) -> Result<String, String> {
+pub(super) fn content(body: &[u8]) -> Result<String, String> {
     let body: Value =
         serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
     let Value::Object(mut fields) = body else {

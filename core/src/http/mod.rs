@@ -58,6 +58,8 @@ mod mutation_tests;
 mod parking;
 mod policy;
 mod pool;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod reading;
 mod refusal;
 mod request;
 mod response;

@@ -25,6 +25,8 @@
 //! over and reported; any other line that does not match its digits is an error. At `max_bytes` the
 //! file is renamed to `NAME.1`, older ones move up, and the oldest beyond `keep` is removed.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod any_file;
 mod digest;
 mod entry;
 mod error;

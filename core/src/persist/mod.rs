@@ -7,6 +7,8 @@
 //! and a file that cannot be read was damaged or written by something else: that is an error, and it
 //! is left as it is.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod any_file;
 mod error;
 mod file;
 

@@ -11,6 +11,7 @@ use shuttle::sync::{Mutex, MutexGuard};
 
 use super::clock::Instant;
 use super::condvar::Condvar;
+use crate::drive::lock;
 
 pub(crate) fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
     channel(usize::MAX)
@@ -50,7 +51,7 @@ struct Bell {
 
 impl<T> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
@@ -63,7 +64,7 @@ impl<T> Shared<T> {
         drop(state);
         self.changed.notify_all();
         for bell in selects {
-            *bell.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            *lock(&bell.rung) = true;
             bell.condvar.notify_all();
         }
     }
@@ -217,14 +218,16 @@ impl<'a> Select<'a> {
             if left == Some(Duration::ZERO) {
                 break Err(ReadyTimeoutError);
             }
-            let rung = bell.rung.lock().unwrap_or_else(PoisonError::into_inner);
-            if !*rung {
-                match left {
-                    None => drop(bell.condvar.wait(rung)),
-                    Some(left) => drop(bell.condvar.wait_timeout(rung, left)),
+            let rung = lock(&bell.rung);
+            let mut woken = match left {
+                _ if *rung => rung,
+                None => bell.condvar.wait(rung).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => {
+                    let waited = bell.condvar.wait_timeout(rung, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
                 }
-            }
-            *bell.rung.lock().unwrap_or_else(PoisonError::into_inner) = false;
+            };
+            *woken = false;
         };
         self.0.iter().for_each(|channel| channel.leave(&bell));
         found

@@ -8,10 +8,6 @@ use super::clock;
 /// The thread that keeps the time is the first that an execution starts.
 const TIME: usize = 1;
 
-/// The chances, in 256, that time passes at a step at which somebody else could run; one is drawn
-/// for each execution.
-const PACES: [u64; 4] = [0, 1, 8, 64];
-
 /// The most steps of one execution: more than that is a livelock.
 const MOST_STEPS: usize = 200_000;
 
@@ -23,12 +19,12 @@ const STACK_BYTES: usize = 256 * 1024;
 ///
 /// # Panics
 /// When the scenario does, when all its threads wait for each other, or when one is left at its end.
-pub(crate) fn explore(seed: u64, schedules: usize, scenario: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn explore(seed: u64, count: usize, scenario: impl Fn() + Send + Sync + 'static) {
     let mut config = Config::new();
     config.max_steps = MaxSteps::FailAfter(MOST_STEPS);
     config.stack_size = STACK_BYTES;
     config.silence_warnings = true;
-    let scheduler = Paced::new(RandomScheduler::new_from_seed(seed, schedules), seed);
+    let scheduler = Paced::new(RandomScheduler::new_from_seed(seed, count), seed);
     Runner::new(scheduler, config).run(move || {
         let time = shuttle::thread::spawn(clock::keep_time);
         scenario();
@@ -41,6 +37,7 @@ pub(crate) fn explore(seed: u64, schedules: usize, scenario: impl Fn() + Send + 
 struct Paced<S> {
     inner: S,
     numbers: u64,
+    /// The chance, in 256, that time passes at a step at which somebody else could run.
     pace: u64,
 }
 
@@ -49,7 +46,7 @@ impl<S> Paced<S> {
         Self { inner, numbers: seed, pace: 0 }
     }
 
-    /// The upper bits of a linear congruential generator, with Knuth's constants: good enough for dice.
+    /// The upper 24 bits of a linear congruential generator, with Knuth's constants: good enough for dice.
     fn draw(&mut self) -> u64 {
         self.numbers = self
             .numbers
@@ -61,8 +58,13 @@ impl<S> Paced<S> {
 
 impl<S: Scheduler> Scheduler for Paced<S> {
     fn new_execution(&mut self) -> Option<Schedule> {
-        let drawn = self.draw() as usize % PACES.len();
-        self.pace = PACES[drawn];
+        // Which of the paces: the upper two bits of what was drawn.
+        self.pace = match self.draw() >> 22 {
+            0 => 0,
+            1 => 1,
+            2 => 8,
+            _ => 64,
+        };
         self.inner.new_execution()
     }
 

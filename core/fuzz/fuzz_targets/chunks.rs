@@ -1,0 +1,4 @@
+//! A chunked body. See `hersh::fuzzing`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| hersh::fuzzing::chunks(data));
