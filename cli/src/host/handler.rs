@@ -85,7 +85,10 @@ impl HostHandler {
             log,
             timeout: self.0.config.build_timeout,
         };
-        self.0.engine.build(job, cancel).map_err(|error| error.to_string())
+        let began = Instant::now();
+        let built = self.0.engine.build(job, cancel);
+        self.0.counts.built(began.elapsed(), built.is_ok());
+        built.map_err(|error| error.to_string())
     }
 
     fn start(

@@ -18,6 +18,7 @@ impl Ledger for HostLedger {
         now: Millis,
     ) -> Result<(), String> {
         let recorded = self.write(before, event, after, now);
+        self.0.counts.happened(event, after);
         self.0.note("registry", recorded.as_ref().err().cloned());
         // What is not recorded was not granted, or is found out again; its ticket stays as it is.
         if recorded.is_ok() {

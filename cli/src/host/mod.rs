@@ -9,6 +9,7 @@ pub mod storage;
 mod tickets;
 
 mod config;
+mod counts;
 mod error;
 mod facade;
 mod follow;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::config::HostConfig;
+use super::counts::Counts;
 use super::engine::{Engine, EngineFacts};
 use super::ports;
 use super::registry::Registry;
@@ -40,6 +41,8 @@ pub(super) struct Parts {
     taken_up: AtomicBool,
     /// How often it was looked whether programs run.
     looks: AtomicU32,
+    /// For the metrics.
+    pub(super) counts: Counts,
     /// The host is shutting down.
     pub(super) closing: Cancel,
 }
@@ -65,6 +68,7 @@ impl Parts {
             complaints: Mutex::default(),
             taken_up: AtomicBool::new(false),
             looks: AtomicU32::new(0),
+            counts: Counts::default(),
             closing: Cancel::new(),
         }
     }

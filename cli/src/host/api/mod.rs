@@ -6,13 +6,16 @@
 mod create;
 mod error;
 mod idempotency;
+mod openapi;
 mod programs;
 mod query;
 mod rate;
 mod routes;
+mod status;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tickets;
 mod tokens;
 
 use std::net::SocketAddr;
@@ -117,7 +120,9 @@ impl Api {
 
 impl Handler for Api {
     fn handle(&self, request: &mut Request<'_>) -> Response {
-        routes::dispatch(self, request).unwrap_or_else(ApiError::into_response)
+        let answer = routes::dispatch(self, request).unwrap_or_else(ApiError::into_response);
+        self.host.count_answer(routes::counted(request.method()), answer.status());
+        answer
     }
 
     fn refusal(&self, status: u16, reason: &str) -> Response {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use hersh::http::Response;
 
 use super::error::ApiError;
-use super::query::Query;
+use super::query::{MAX_NUMBER, Query};
 use super::routes::{Call, Forwarded};
-use super::text;
+use super::{status, text};
 use crate::host::{HostError, ListFilter, ProgramPage, proxy};
 use crate::program::{ProgramId, State, UserId};
 use crate::wire::ActionBody;
@@ -15,18 +15,12 @@ use crate::wire::ActionBody;
 type Answer = Result<Response, ApiError>;
 
 // Without `?tail=`; what the engine keeps of a log may be megabytes.
-const USUAL_TAIL: usize = 1_000;
-const MAX_TAIL: usize = 100_000;
+const USUAL_TAIL: u64 = 1_000;
+const MAX_TAIL: u64 = 100_000;
 // A container has 10 s to end; longer than this nobody wants to wait for an answer.
 const REMOVAL_WAIT: Duration = Duration::from_secs(30);
 // Without `?limit=`.
 const USUAL_EVENTS: usize = 100;
-const MAX_EVENTS: usize = 1_000;
-
-pub(super) fn healthz(call: &mut Call<'_, '_>) -> Answer {
-    Query::parse(call.request.query())?.end()?;
-    Ok(Response::json(200, &serde_json::json!({ "status": "ok" })))
-}
 
 pub(super) fn list(call: &mut Call<'_, '_>) -> Answer {
     let mut query = Query::parse(call.request.query())?;
@@ -34,7 +28,7 @@ pub(super) fn list(call: &mut Call<'_, '_>) -> Answer {
     let filter = ListFilter {
         user: call.caller.user().cloned().or_else(|| asked.clone()),
         state: query.value::<State>("state")?,
-        limit: query.value("limit")?,
+        limit: query.limit()?,
         cursor: query.value("cursor")?,
     };
     query.end()?;
@@ -106,7 +100,8 @@ fn action(id: &ProgramId, state: &str, message: &str) -> Response {
 
 pub(super) fn logs(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
     let mut query = Query::parse(call.request.query())?;
-    let tail = bounded(query.value("tail")?, "tail", USUAL_TAIL, MAX_TAIL)?;
+    let tail = query.number("tail", 1..=MAX_TAIL)?.unwrap_or(USUAL_TAIL);
+    let tail = usize::try_from(tail).unwrap_or(usize::MAX);
     let follow = query.flag("follow")?;
     query.end()?;
     if follow {
@@ -127,7 +122,7 @@ pub(super) fn build_log(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
     Ok(Response::json(200, &call.api.host.build_log(id)?))
 }
 
-const LOG_TYPE: &str = "text/plain; charset=utf-8";
+pub(super) const LOG_TYPE: &str = "text/plain; charset=utf-8";
 
 pub(super) fn source(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
     Query::parse(call.request.query())?.end()?;
@@ -136,18 +131,21 @@ pub(super) fn source(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
 
 pub(super) fn events(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
     let mut query = Query::parse(call.request.query())?;
-    let limit = bounded(query.value("limit")?, "limit", USUAL_EVENTS, MAX_EVENTS)?;
-    let after = query.value("after")?.unwrap_or(0);
+    let limit = query.limit()?;
+    let after = query.number("after", 0..=MAX_NUMBER)?;
+    let follows = query.flag("follow")?;
     query.end()?;
-    Ok(Response::json(200, &call.api.host.events(id, after, limit)?))
-}
-
-fn bounded(asked: Option<usize>, name: &str, usual: usize, most: usize) -> Result<usize, ApiError> {
-    match asked {
-        None => Ok(usual),
-        Some(number) if (1..=most).contains(&number) => Ok(number),
-        Some(_) => Err(ApiError::new(400, format!("parameter `{name}` must be 1 to {most}"))),
+    if follows {
+        if after.is_some() || limit.is_some() {
+            let words = "parameter `follow` goes alone: Last-Event-ID says where to go on";
+            return Err(ApiError::new(400, words));
+        }
+        call.api.host.get(id)?;
+        return status::follow(call, Some(id.clone()));
     }
+    let after = i64::try_from(after.unwrap_or(0)).unwrap_or(i64::MAX);
+    let limit = limit.unwrap_or(USUAL_EVENTS);
+    Ok(Response::json(200, &call.api.host.events(id, after, limit)?))
 }
 
 pub(super) fn forward(call: &mut Call<'_, '_>, id: &ProgramId, forwarded: Forwarded<'_>) -> Answer {

@@ -1,9 +1,15 @@
 //! What follows the `?`.
 
+use std::ops::RangeInclusive;
+
 use super::error::ApiError;
 
 // More parameters than any route has.
 const MAX_PARAMETERS: usize = 16;
+/// The largest number that any JSON reader can hold as an integer of its own.
+pub(super) const MAX_NUMBER: u64 = i64::MAX.unsigned_abs();
+// The most that one page may hold, of whatever.
+const MAX_PAGE: u64 = 1_000;
 
 /// The parameters of a request. Each must be taken; one that is not is unknown, and refused.
 #[derive(Debug)]
@@ -43,6 +49,28 @@ impl Query {
         self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 
+    /// Takes a parameter that is a whole number within these bounds.
+    pub(super) fn number(
+        &mut self,
+        name: &str,
+        bounds: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if bounds.contains(&number) => Ok(Some(number)),
+            _ => {
+                let (least, most) = (bounds.start(), bounds.end());
+                Err(ApiError::new(400, format!("parameter `{name}` must be {least} to {most}")))
+            }
+        }
+    }
+
+    /// Takes `limit`: how much there may be on a page.
+    pub(super) fn limit(&mut self) -> Result<Option<usize>, ApiError> {
+        let limit = self.number("limit", 1..=MAX_PAGE)?;
+        Ok(limit.and_then(|limit| usize::try_from(limit).ok()))
+    }
+
     /// Takes a parameter that is `true` or `false`; false where it is missing, true where it has
     /// no value.
     pub(super) fn flag(&mut self, name: &str) -> Result<bool, ApiError> {
@@ -63,21 +91,25 @@ impl Query {
 }
 
 fn decoded(text: &str) -> Result<String, ApiError> {
-    let wrong = || ApiError::new(400, "the query is not percent-encoded UTF-8");
+    percent_decoded(&text.replace('+', " "))
+        .ok_or_else(|| ApiError::new(400, "the query is not percent-encoded UTF-8"))
+}
+
+/// What `%41` and the like stand for; nothing if it makes no sense.
+pub(super) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
-            b'+' => b' ',
             b'%' => {
                 let mut digit = || char::from(rest.next()?).to_digit(16);
                 let pair = digit().zip(digit());
-                pair.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()).ok_or_else(wrong)?
+                pair.and_then(|(high, low)| u8::try_from(high * 16 + low).ok())?
             }
             byte => byte,
         });
     }
-    String::from_utf8(bytes).map_err(|_| wrong())
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

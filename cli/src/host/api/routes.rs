@@ -3,7 +3,9 @@
 use hersh::http::{Method, Request, Response};
 
 use super::error::ApiError;
-use super::{Api, create, programs, tokens};
+use super::openapi::{About, Taken};
+use super::query::percent_decoded;
+use super::{Api, create, programs, status, tickets, tokens};
 use crate::host::auth::{Caller, Needs};
 use crate::program::ProgramId;
 
@@ -38,8 +40,8 @@ enum Run {
 }
 
 /// What is done at a path.
-#[derive(Clone, Copy)]
-enum Verb {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
     /// Serves `HEAD` too; the gate leaves the body out.
     Get,
     Post,
@@ -55,6 +57,15 @@ impl Verb {
         }
     }
 
+    /// As a document writes it.
+    pub(super) const fn in_openapi(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+            Self::Delete => "delete",
+        }
+    }
+
     fn names(self) -> &'static [&'static str] {
         match self {
             Self::Get => &["GET", "HEAD"],
@@ -64,53 +75,213 @@ impl Verb {
     }
 }
 
-struct Route {
-    verb: Verb,
-    // `{id}` stands for a program, a token or a ticket.
-    path: &'static str,
-    needs: Needs,
+/// A path, what may be done there, and by whom.
+pub(super) struct Route {
+    pub(super) verb: Verb,
+    /// `{id}` stands for a program, a token or a ticket.
+    pub(super) path: &'static str,
+    pub(super) needs: Needs,
+    pub(super) about: About,
     run: Run,
 }
 
-const fn get(path: &'static str, run: Run) -> Route {
-    Route { verb: Verb::Get, path, needs: Needs::Look, run }
+const JSON: &str = "application/json";
+
+const fn route(
+    verb: Verb,
+    path: &'static str,
+    summary: &'static str,
+    answer: &'static str,
+) -> Route {
+    let about = About {
+        summary,
+        code: 200,
+        answer,
+        content_type: JSON,
+        followed: None,
+        takes: &[],
+        bodies: &[],
+        body_is_optional: false,
+        codes: &[],
+    };
+    let needs = match verb {
+        Verb::Get => Needs::Look,
+        Verb::Post | Verb::Delete => Needs::Change,
+    };
+    Route { verb, path, needs, about, run: Run::Plain(status::healthz) }
 }
 
-const fn post(path: &'static str, run: Run) -> Route {
-    Route { verb: Verb::Post, path, needs: Needs::Change, run }
+/// A route that shows something, as JSON of this shape.
+const fn get(path: &'static str, summary: &'static str, answer: &'static str) -> Route {
+    route(Verb::Get, path, summary, answer)
 }
 
-const fn delete(path: &'static str, run: Run) -> Route {
-    Route { verb: Verb::Delete, path, needs: Needs::Change, run }
+/// A route that makes something out of bodies of these types and shapes.
+const fn make(
+    path: &'static str,
+    summary: &'static str,
+    bodies: &'static [(&'static str, &'static str)],
+    answer: &'static str,
+) -> Route {
+    let route = route(Verb::Post, path, summary, answer);
+    Route { about: About { bodies, code: 201, ..route.about }, ..route }
+}
+
+/// A route that does something with what is there, and takes no more words than its path.
+const fn act(verb: Verb, path: &'static str, summary: &'static str, answer: &'static str) -> Route {
+    let route = route(verb, path, summary, answer);
+    let about = About {
+        bodies: &[(JSON, "Nothing")],
+        body_is_optional: true,
+        codes: &[409, 429, 502],
+        ..route.about
+    };
+    Route { about, ..route }
 }
 
 impl Route {
     const fn needs(self, needs: Needs) -> Self {
         Self { needs, ..self }
     }
+
+    const fn of_type(self, content_type: &'static str) -> Self {
+        Self { about: About { content_type, ..self.about }, ..self }
+    }
+
+    /// What is told to who asks to follow, and how.
+    const fn or_followed(self, content_type: &'static str, shape: &'static str) -> Self {
+        Self { about: About { followed: Some((content_type, shape)), ..self.about }, ..self }
+    }
+
+    const fn taking(self, takes: &'static [Taken]) -> Self {
+        Self { about: About { takes, ..self.about }, ..self }
+    }
+
+    const fn or(self, codes: &'static [u16]) -> Self {
+        Self { about: About { codes, ..self.about }, ..self }
+    }
+
+    const fn plain(self, run: Plain) -> Self {
+        Self { run: Run::Plain(run), ..self }
+    }
+
+    const fn of_program(self, run: OfProgram) -> Self {
+        Self { run: Run::OfProgram(run), ..self }
+    }
+
+    const fn named(self, run: Named) -> Self {
+        Self { run: Run::Named(run), ..self }
+    }
+
+    /// What `{id}` stands for.
+    pub(super) fn id_name(&self) -> &'static str {
+        match self.path.split('/').nth(1) {
+            Some("tokens") => "token_id",
+            Some("tickets") => "ticket_id",
+            _ => "program_id",
+        }
+    }
+
+    pub(super) fn id_shape(&self) -> &'static str {
+        match self.id_name() {
+            "token_id" => "TokenId",
+            "ticket_id" => "TicketId",
+            _ => "ProgramId",
+        }
+    }
 }
 
-const ROUTES: &[Route] = &[
-    get("/healthz", Run::Plain(programs::healthz)).needs(Needs::Nothing),
-    post("/programs", Run::Plain(create::create)),
-    get("/programs", Run::Plain(programs::list)),
-    get("/programs/{id}", Run::OfProgram(programs::show)),
-    delete("/programs/{id}", Run::OfProgram(programs::delete)),
-    post("/programs/{id}/start", Run::OfProgram(programs::start)),
-    post("/programs/{id}/stop", Run::OfProgram(programs::stop)),
-    post("/programs/{id}/restart", Run::OfProgram(programs::restart)),
-    get("/programs/{id}/logs", Run::OfProgram(programs::logs)),
-    get("/programs/{id}/build-log", Run::OfProgram(programs::build_log)),
-    get("/programs/{id}/source", Run::OfProgram(programs::source)),
-    get("/programs/{id}/events", Run::OfProgram(programs::events)),
-    post("/tokens", Run::Plain(tokens::create)).needs(Needs::Admin),
-    get("/tokens", Run::Plain(tokens::list)).needs(Needs::Admin),
-    delete("/tokens/{id}", Run::Named(tokens::revoke)).needs(Needs::Admin),
+const fn query(name: &'static str, shape: &'static str) -> Taken {
+    Taken { at: "query", name, shape }
+}
+
+const LIMIT: Taken = query("limit", "Limit");
+const LAST_EVENT: Taken = Taken { at: "header", name: "Last-Event-ID", shape: "EventId" };
+const KEY: Taken = Taken { at: "header", name: "Idempotency-Key", shape: "IdempotencyKey" };
+
+/// The whole host API, but for what is passed on to programs.
+pub(super) const ROUTES: &[Route] = &[
+    get("/healthz", "Whether the host lives", "Condition")
+        .plain(status::healthz)
+        .needs(Needs::Nothing),
+    get("/readyz", "Whether the container engine answers", "Condition")
+        .plain(status::readyz)
+        .needs(Needs::Nothing),
+    get("/metrics", "What the host counts, for Prometheus", "Metrics")
+        .plain(status::metrics)
+        .of_type(status::METRICS_TYPE)
+        .needs(Needs::LookAtAll),
+    get("/events", "What happens to programs, as it happens", "EventStream")
+        .plain(status::events)
+        .of_type(status::EVENTS_TYPE)
+        .taking(&[LAST_EVENT]),
+    get("/openapi.json", "This", "Document").plain(status::document),
+    make("/programs", "Register a program", &[(JSON, "CreateProgram")], "Created")
+        .plain(create::create)
+        .taking(&[KEY])
+        .or(&[409, 429]),
+    get("/programs", "Programs, in the order of their ids", "Programs")
+        .plain(programs::list)
+        .taking(&[
+            query("state", "State"),
+            query("user", "UserId"),
+            LIMIT,
+            query("cursor", "ProgramId"),
+        ]),
+    get("/programs/{id}", "A program", "Program").of_program(programs::show),
+    act(Verb::Delete, "/programs/{id}", "Remove a program", "Action")
+        .of_program(programs::delete)
+        .taking(&[query("purge", "Flag")]),
+    act(Verb::Post, "/programs/{id}/start", "Build a program, and run it", "Action")
+        .of_program(programs::start),
+    act(Verb::Post, "/programs/{id}/stop", "Stop a program", "Action").of_program(programs::stop),
+    act(Verb::Post, "/programs/{id}/restart", "Stop a program, and start it again", "Action")
+        .of_program(programs::restart),
+    get("/programs/{id}/logs", "What a program wrote", "Logs")
+        .of_program(programs::logs)
+        .or_followed(programs::LOG_TYPE, "LogText")
+        .taking(&[query("tail", "Tail"), query("follow", "Flag")])
+        .or(&[502]),
+    get("/programs/{id}/build-log", "What its build wrote", "BuildLog")
+        .of_program(programs::build_log)
+        .or_followed(programs::LOG_TYPE, "LogText")
+        .taking(&[query("follow", "Flag")]),
+    get("/programs/{id}/source", "What it is built from", "Source").of_program(programs::source),
+    get("/programs/{id}/events", "What happened to it", "Events")
+        .of_program(programs::events)
+        .or_followed(status::EVENTS_TYPE, "EventStream")
+        .taking(&[query("after", "EventId"), LIMIT, query("follow", "Flag"), LAST_EVENT]),
+    get("/tickets", "What the host will come back to", "Tickets").plain(tickets::list).taking(&[
+        query("status", "TicketStatus"),
+        query("kind", "TicketKind"),
+        query("program", "ProgramId"),
+        query("user", "UserId"),
+        LIMIT,
+        query("cursor", "TicketCursor"),
+    ]),
+    get("/tickets/{id}", "A ticket", "Ticket").named(tickets::show),
+    act(Verb::Post, "/tickets/{id}/retry", "Have it worked on at once", "Ticket")
+        .named(tickets::retry),
+    act(Verb::Post, "/tickets/{id}/cancel", "Give up what it is for", "Ticket")
+        .named(tickets::cancel),
+    make("/tokens", "Make a token", &[(JSON, "CreateToken")], "CreatedToken")
+        .plain(tokens::create)
+        .needs(Needs::Admin),
+    get("/tokens", "Tokens, in the order of their ids", "Tokens")
+        .plain(tokens::list)
+        .taking(&[query("user", "UserId"), LIMIT, query("cursor", "TokenId")])
+        .needs(Needs::Admin),
+    act(Verb::Delete, "/tokens/{id}", "Revoke a token", "RevokedToken")
+        .named(tokens::revoke)
+        .needs(Needs::Admin),
 ];
 
-// Everything under these, with any method, is the program's. What the program's own path begins
-// with stands beside it.
-const PASSED: &[(&str, &str)] = &[("proxy", ""), ("watcher", "/watcher")];
+/// Everything under these, with any method, is the program's. What the program's own path begins
+/// with stands beside it.
+pub(super) const PASSED: &[(&str, &str)] = &[("proxy", ""), ("watcher", "/watcher")];
+/// The methods that a document can name; any other is passed on as well.
+pub(super) const PASSED_METHODS: &[&str] =
+    &["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
 /// Finds the route of a request and runs it, for who may.
 pub(super) fn dispatch(api: &Api, request: &mut Request<'_>) -> Answer {
@@ -137,7 +308,7 @@ pub(super) fn dispatch(api: &Api, request: &mut Request<'_>) -> Answer {
                 let id = program_id(id, &call.caller)?;
                 run(&mut call, &id)
             }
-            Run::Named(run) => run(&mut call, id),
+            Run::Named(run) => run(&mut call, &decoded(id)?),
         };
     }
     // Who may not use the host is not told what it has.
@@ -147,6 +318,20 @@ pub(super) fn dispatch(api: &Api, request: &mut Request<'_>) -> Answer {
     }
     let names = allowed.join(", ");
     Err(ApiError::new(405, format!("{path} takes {names}")).with_header("Allow", names))
+}
+
+/// A request's method as it is counted: one that nobody has heard of takes no place of its own.
+pub(super) fn counted(method: &Method) -> &'static str {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Patch => "PATCH",
+        Method::Options => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// Lets a request in whose caller is good for what it needs.
@@ -183,6 +368,10 @@ fn matched<'a>(route: &str, path: &'a str) -> Option<&'a str> {
             (!id.is_empty() && !id.contains('/')).then_some(id)
         }
     }
+}
+
+fn decoded(id: &str) -> Result<String, ApiError> {
+    percent_decoded(id).ok_or_else(|| ApiError::new(404, format!("there is nothing called {id}")))
 }
 
 fn passed(path: &str) -> Option<(&str, Forwarded<'_>)> {

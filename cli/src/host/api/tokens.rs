@@ -28,7 +28,7 @@ pub(super) fn create(call: &mut Call<'_, '_>) -> Answer {
 pub(super) fn list(call: &mut Call<'_, '_>) -> Answer {
     let mut query = Query::parse(call.request.query())?;
     let user: Option<UserId> = query.value("user")?;
-    let (limit, cursor) = (query.value("limit")?, query.text("cursor"));
+    let (limit, cursor) = (query.limit()?, query.text("cursor"));
     query.end()?;
     Ok(Response::json(200, &call.api.host.tokens(user.as_ref(), limit, cursor)))
 }

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
+use hersh::http::{EventSource, EventWords, MetricsPage};
+use serde_json::{Value as Json, json};
 
 use super::Host;
 use crate::host::HostError;
 use crate::host::follow::BuildLog;
 use crate::host::parts::{Parts, view};
+use crate::host::registry::{FeedFilter, FeedNews};
 use crate::host::request::{ListFilter, NetworkMode};
 use crate::host::view::{
     BuildLogView, EventsView, LogsView, ProgramPage, ProgramView, SourceView, Timestamp,
@@ -212,5 +215,96 @@ impl Host {
         self.known(id)?;
         let events = self.inner.parts.registry.events(id, after, limit.min(EVENTS))?;
         Ok(EventsView { program_id: id.clone(), count: events.len(), events })
+    }
+
+    /// What the host has counted, and what it has, for Prometheus.
+    pub fn metrics(&self) -> MetricsPage {
+        let parts = &self.inner.parts;
+        let mut page = MetricsPage::new("hersh_host_", &[]);
+        let states = self.inner.supervisor.states();
+        page.family("programs", "gauge", "Programs, by their state.");
+        for state in State::ALL {
+            let count = states.iter().filter(|program| program.state == state).count();
+            page.series("programs", &[("state", state.as_str())], count);
+        }
+        let report = parts.report();
+        let answers = u8::from(!report.version.is_empty());
+        page.gauge("engine_up", "Whether the container engine answers.", answers);
+        page.gauge("warnings", "What is wrong with the host or its engine.", report.warnings.len());
+        parts.counts.render(&mut page);
+        // A store that cannot be read is among the warnings; the other figures are good.
+        if let Ok(tickets) = self.kharon().prometheus() {
+            page.append(&tickets);
+        }
+        page
+    }
+
+    /// Counts an answer of the API for [`Host::metrics`].
+    pub(in crate::host) fn count_answer(&self, method: &'static str, code: u16) {
+        self.inner.parts.counts.answered(method, code);
+    }
+
+    /// What happens to programs, as it happens; behind the event of this number, as far as the
+    /// host remembers, or from now on.
+    pub fn follow_events(&self, filter: FeedFilter, last: Option<i64>) -> EventFollower {
+        EventFollower { parts: Arc::clone(&self.inner.parts), filter, last, place: 0 }
+    }
+}
+
+/// How long a follower waits for news before it lets the gate look whether its client is still
+/// there.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// One client's place among the events of a host.
+pub struct EventFollower {
+    parts: Arc<Parts>,
+    filter: FeedFilter,
+    last: Option<i64>,
+    place: i64,
+}
+
+impl EventFollower {
+    fn lost(&self, missed: Option<i64>, words: &mut EventWords) {
+        // How much happened to others' programs is not for everyone.
+        let missed = missed.filter(|_| self.filter.is_all()).map_or(Json::Null, Json::from);
+        words.event(self.place, "lost", &json!({ "missed": missed }));
+    }
+}
+
+impl EventSource for EventFollower {
+    fn begin(&mut self, words: &mut EventWords) {
+        let (newest, reaches_back_to) = self.parts.registry.feed().span();
+        match self.last {
+            None => self.place = newest,
+            // A number that this registry has not given yet: nobody knows what has been missed.
+            Some(last) if last > newest || last < 0 => {
+                self.place = reaches_back_to;
+                return self.lost(None, words);
+            }
+            Some(last) if last < reaches_back_to => {
+                self.place = reaches_back_to;
+                return self.lost(Some(reaches_back_to - last), words);
+            }
+            Some(last) => self.place = last,
+        }
+        words.place(self.place);
+    }
+
+    fn next(&mut self, words: &mut EventWords) -> bool {
+        if self.parts.closing.is_cancelled() {
+            return false;
+        }
+        let feed = self.parts.registry.feed();
+        let FeedNews { missed, place, happenings } = feed.after(self.place, &self.filter, PATIENCE);
+        if missed > 0 {
+            self.place += missed;
+            self.lost(Some(missed), words);
+            return false;
+        }
+        self.place = place;
+        for happening in happenings {
+            words.event(happening.seq, "program", &happening.data);
+        }
+        true
     }
 }

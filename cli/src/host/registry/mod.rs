@@ -1,5 +1,6 @@
 //! What the host knows of its programs, kept in an embedded database that survives the host's and
 //! the machine's sudden end.
+mod feed;
 mod layout;
 mod tokens;
 
@@ -18,6 +19,7 @@ use crate::program::{
     Attempt, ContainerId, Event, ImageId, Millis, ProgramId, ProgramState, Reduced, State,
 };
 
+pub use feed::{Feed, FeedFilter, FeedNews, Happening};
 pub use tokens::{Bearer, NewToken, TokenPage, TokenView};
 
 /// Events that are kept of each program.
@@ -38,6 +40,7 @@ pub struct Registered {
 pub struct Registry {
     connection: Mutex<Connection>,
     tokens: tokens::Known,
+    feed: Feed,
 }
 
 fn words(error: impl std::fmt::Display) -> HostError {
@@ -61,7 +64,8 @@ impl Registry {
         let connection = connection.map_err(words)?;
         layout::bring_up(&connection, path)?;
         let tokens = tokens::load(&connection)?;
-        Ok(Self { connection: Mutex::new(connection), tokens })
+        let feed = feed::load(&connection)?;
+        Ok(Self { connection: Mutex::new(connection), tokens, feed })
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
@@ -132,8 +136,13 @@ impl Registry {
         .collect()
     }
 
-    /// Records that an event changed a program; one that has been removed leaves the registry. It
-    /// is durable when this returns.
+    /// What happens to all programs, as it happens.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Records that an event changed a program, and tells those who follow; one that has been
+    /// removed leaves the registry, with its history. It is durable when this returns.
     ///
     /// # Errors
     /// [`HostError::Registry`]; nothing is recorded then.
@@ -145,50 +154,19 @@ impl Registry {
         now: Millis,
     ) -> Result<(), HostError> {
         let mut connection = self.lock();
-        let id = before.id.as_str();
-        if after.state.removed {
-            let sql = "DELETE FROM programs WHERE id = ?1";
-            return connection.execute(sql, [id]).map(drop).map_err(words);
-        }
-        let detail = serde_json::to_string(event).map_err(words)?;
-        let snapshot = serde_json::to_string(&after.state).map_err(words)?;
-        let mut write = || -> rusqlite::Result<()> {
-            let state = &after.state;
-            let transaction = connection.transaction()?;
-            transaction.execute(
-                "UPDATE programs SET desired = ?2, observed = ?3, attempt = ?4, snapshot = ?5,
-                 updated_at = ?6 WHERE id = ?1",
-                params![
-                    id,
-                    state.desired.as_str(),
-                    state.state.as_str(),
-                    state.attempt.0,
-                    snapshot,
-                    integer(now)
-                ],
-            )?;
-            transaction.execute(
-                "INSERT INTO events (program_id, at, event, detail, before, after, attempt)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![
-                    id,
-                    integer(now),
-                    event.name(),
-                    detail,
-                    before.state.as_str(),
-                    state.state.as_str(),
-                    state.attempt.0
-                ],
-            )?;
-            transaction.execute(
-                "DELETE FROM events WHERE program_id = ?1 AND seq <= (SELECT seq FROM events
-                 WHERE program_id = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
-                params![id, HISTORY],
-            )?;
-            record_attempt(&transaction, state, now)?;
-            transaction.commit()
+        let mut told = EventView {
+            seq: 0,
+            at: Timestamp(now),
+            event: event.name().to_owned(),
+            detail: serde_json::to_value(event).map_err(words)?,
+            from: before.state,
+            to: after.state.state,
+            attempt: after.state.attempt,
         };
-        write().map_err(words)
+        told.seq = write_down(&mut connection, &after.state, &told)?;
+        // Still under the lock: followers hear of events in the order of their numbers.
+        self.feed.push(Happening::new(&before.id, &told, after.state.removed));
+        Ok(())
     }
 
     /// What happened to a program after the event of this number, oldest first.
@@ -209,6 +187,60 @@ impl Registry {
         let rows = statement.query_map(params![id.as_str(), after, limit], event_view);
         rows.map_err(words)?.map(|row| row.map_err(words)).collect()
     }
+}
+
+/// Writes an event and what it led to, and returns the event's number.
+fn write_down(
+    connection: &mut Connection,
+    state: &ProgramState,
+    event: &EventView,
+) -> Result<i64, HostError> {
+    let id = state.id.as_str();
+    let snapshot = serde_json::to_string(state).map_err(words)?;
+    let now = integer(event.at.0);
+    let mut write = || -> rusqlite::Result<i64> {
+        let transaction = connection.transaction()?;
+        transaction.execute(
+            "INSERT INTO events (program_id, at, event, detail, before, after, attempt)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                id,
+                now,
+                event.event,
+                event.detail.to_string(),
+                event.from.as_str(),
+                event.to.as_str(),
+                event.attempt.0
+            ],
+        )?;
+        let seq = transaction.last_insert_rowid();
+        if state.removed {
+            // Its events go with it; their numbers are not given again.
+            transaction.execute("DELETE FROM programs WHERE id = ?1", [id])?;
+        } else {
+            transaction.execute(
+                "UPDATE programs SET desired = ?2, observed = ?3, attempt = ?4, snapshot = ?5,
+                 updated_at = ?6 WHERE id = ?1",
+                params![
+                    id,
+                    state.desired.as_str(),
+                    state.state.as_str(),
+                    state.attempt.0,
+                    snapshot,
+                    now
+                ],
+            )?;
+            transaction.execute(
+                "DELETE FROM events WHERE program_id = ?1 AND seq <= (SELECT seq FROM events
+                 WHERE program_id = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
+                params![id, HISTORY],
+            )?;
+            record_attempt(&transaction, state, event.at.0)?;
+        }
+        transaction.commit()?;
+        Ok(seq)
+    };
+    write().map_err(words)
 }
 
 fn record_attempt(

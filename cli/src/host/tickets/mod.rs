@@ -42,6 +42,9 @@ pub(super) const EXPIRE_IMAGES: &str = "expire-images";
 /// The ticket that keeps logs small.
 pub(super) const ROTATE_LOGS: &str = "rotate-logs";
 
+/// All kinds of tickets.
+pub(super) const TICKET_KINDS: [&str; 4] = [RECONCILE, HEALTH, EXPIRE_IMAGES, ROTATE_LOGS];
+
 /// How long a handler may take; the engine's own deadlines are shorter.
 const PROCESS_TIME: Duration = Duration::from_secs(300);
 /// How long handlers under way are given when the host ends; the engine is interrupted before.

@@ -3,6 +3,8 @@
 mod access;
 mod programs;
 mod proxied;
+mod status;
+mod tickets;
 mod tokens;
 
 use std::net::TcpListener;
