@@ -1,8 +1,10 @@
 //! The host API from the outside: what every command but `host`, `dev` and `doctor` talks through.
 
+mod admin;
 mod error;
 mod resolve;
 mod settings;
+pub mod sse;
 pub mod upload;
 pub mod wait;
 
@@ -11,17 +13,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::http::{Method, Response};
-use ureq::{Agent, Body};
+use ureq::http::{Method, Request, Response};
+use ureq::{Agent, AsSendBody, Body, SendBody};
 
+pub use self::admin::TicketAction;
 pub use self::error::ClientError;
 pub use self::resolve::{ResolveError, resolve};
 pub use self::settings::{
     ADMIN_TOKEN_FILE, Environment, HostUrl, Overrides, Settings, SettingsError, Token,
 };
 use crate::wire::{
-    ActionBody, BuildLogBody, CreateProgram, Created, ErrorBody, LogsBody, ProgramBody,
-    ProgramsBody,
+    ActionBody, BuildLogBody, CreateProgram, Created, ErrorBody, EventBody, EventsBody, LogsBody,
+    ProgramBody, ProgramsBody, SourceBody,
 };
 
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -37,6 +40,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(60);
 const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 // More programs than this cannot be looked through by name; 1000 is the size of a page.
 const MAX_PAGES: usize = 100;
+// So many events are asked for at once.
+const PAGE: usize = 1000;
 
 /// A connection to one host. Cheap to clone; usable from any thread.
 #[derive(Clone, Debug)]
@@ -125,7 +130,7 @@ impl Client {
         self.get(&program_path(id, ""))
     }
 
-    /// Creates a program. `idempotency_key` lets the same call be sent again without creating two,
+    /// Creates a program; `sent` is told how many bytes of how many have gone out. `idempotency_key` lets the same call be sent again without creating two,
     /// and so a host that is busy is asked a few times before its answer is final.
     ///
     /// # Errors
@@ -134,11 +139,21 @@ impl Client {
         &self,
         program: &CreateProgram,
         idempotency_key: &str,
+        mut sent: impl FnMut(u64, u64),
     ) -> Result<Created, ClientError> {
-        let key = [("Idempotency-Key", idempotency_key)];
+        let body = serde_json::to_vec(program).map_err(|error| self.not_a_host(&error))?;
+        let length = body.len().to_string();
+        let headers = [
+            ("Idempotency-Key", idempotency_key),
+            ("Content-Type", "application/json"),
+            ("Content-Length", length.as_str()),
+        ];
         let mut patience = PATIENCE.iter();
         loop {
-            match self.send(&Method::POST, "/programs", &key, Some(program), false) {
+            let mut upload = Upload { body: &body, done: 0, sent: &mut sent };
+            let request = self.request(&Method::POST, "/programs", &headers);
+            let request = request.body(SendBody::from_reader(&mut upload));
+            match self.run(request.map_err(|error| self.not_a_host(&error))?, false) {
                 Ok(answer) => return self.read(answer),
                 Err(error @ ClientError::Refused { code: 429, .. }) => match patience.next() {
                     Some(wait) => std::thread::sleep(*wait),
@@ -217,6 +232,57 @@ impl Client {
         self.post(&program_path(id, "watcher/message"), &body)
     }
 
+    /// What happened to a program after the event of this number, oldest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn events(&self, id: &str, after: i64) -> Result<Vec<EventBody>, ClientError> {
+        let mut events = Vec::new();
+        let mut after = after;
+        for _ in 0..MAX_PAGES {
+            let path = program_path(id, "events");
+            let page: EventsBody = self.get(&format!("{path}?after={after}&limit={PAGE}"))?;
+            let full = page.events.len() >= PAGE;
+            after = page.events.last().map_or(after, |event| event.seq);
+            events.extend(page.events);
+            if !full {
+                break;
+            }
+        }
+        Ok(events)
+    }
+
+    /// The files a program was built from.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn source(&self, id: &str) -> Result<SourceBody, ClientError> {
+        self.get(&program_path(id, "source"))
+    }
+
+    /// What the program's watcher shows under `/watcher/{what}`.
+    ///
+    /// # Errors
+    /// [`ClientError`]; 503 while the program is not Ready.
+    pub fn watcher(&self, id: &str, what: &str) -> Result<serde_json::Value, ClientError> {
+        self.get(&program_path(id, &format!("watcher/{what}")))
+    }
+
+    /// What happens in the program's watcher, as it happens; after the event `last`, if given.
+    ///
+    /// # Errors
+    /// [`ClientError`]; 503 while the program is not Ready.
+    pub fn watcher_events(
+        &self,
+        id: &str,
+        last: Option<&str>,
+    ) -> Result<sse::Events<Box<dyn Read + Send>>, ClientError> {
+        let headers: Vec<_> = last.map(|last| ("Last-Event-ID", last)).into_iter().collect();
+        let path = program_path(id, "watcher/events");
+        let answer = self.send(&Method::GET, &path, &headers, None::<&()>, true)?;
+        Ok(sse::Events::new(Box::new(answer.into_body().into_reader())))
+    }
+
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let answer = self.send(&Method::GET, path, &[], None::<&()>, false)?;
         self.read(answer)
@@ -246,6 +312,21 @@ impl Client {
         body: Option<&T>,
         endless: bool,
     ) -> Result<Response<Body>, ClientError> {
+        let request = self.request(method, path, headers);
+        let Some(body) = body else {
+            return self.run(request.body(()).map_err(|error| self.not_a_host(&error))?, endless);
+        };
+        let body = serde_json::to_vec(body).map_err(|error| self.not_a_host(&error))?;
+        let request = request.header("Content-Type", "application/json").body(body);
+        self.run(request.map_err(|error| self.not_a_host(&error))?, endless)
+    }
+
+    fn request(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> ureq::http::request::Builder {
         let url = format!("{}{path}", self.settings.host);
         let mut request = ureq::http::Request::builder().method(method.clone()).uri(url);
         for (name, value) in headers {
@@ -254,24 +335,17 @@ impl Client {
         if let Some(token) = &self.settings.token {
             request = request.header("Authorization", format!("Bearer {}", token.secret()));
         }
-        let body = match body {
-            Some(body) => {
-                request = request.header("Content-Type", "application/json");
-                serde_json::to_vec(body).map_err(|error| self.not_a_host(&error))?
-            }
-            None => Vec::new(),
-        };
+        request
+    }
+
+    fn run(
+        &self,
+        request: Request<impl AsSendBody>,
+        endless: bool,
+    ) -> Result<Response<Body>, ClientError> {
         let wait = if endless { None } else { Some(ANSWER_WAIT) };
-        let sent = if body.is_empty() {
-            let request = request.body(()).map_err(|error| self.not_a_host(&error))?;
-            let request = self.agent.configure_request(request);
-            self.agent.run(request.timeout_recv_body(wait).build())
-        } else {
-            let request = request.body(body).map_err(|error| self.not_a_host(&error))?;
-            let request = self.agent.configure_request(request);
-            self.agent.run(request.timeout_recv_body(wait).build())
-        };
-        let answer = sent.map_err(|error| self.failed(error))?;
+        let request = self.agent.configure_request(request).timeout_recv_body(wait).build();
+        let answer = self.agent.run(request).map_err(|error| self.failed(error))?;
         if answer.status().is_success() { Ok(answer) } else { Err(self.refused(answer)) }
     }
 
@@ -313,6 +387,22 @@ impl Client {
             ureq::Error::Protocol(error) => self.not_a_host(&error),
             other => ClientError::Unreachable { url, reason: other.to_string() },
         }
+    }
+}
+
+// A body on its way out, that tells how far it is.
+struct Upload<'a, F> {
+    body: &'a [u8],
+    done: usize,
+    sent: &'a mut F,
+}
+
+impl<F: FnMut(u64, u64)> Read for Upload<'_, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = (&self.body[self.done..]).read(buffer)?;
+        self.done += count;
+        (self.sent)(self.done as u64, self.body.len() as u64);
+        Ok(count)
     }
 }
 

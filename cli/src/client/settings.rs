@@ -65,7 +65,11 @@ impl From<SettingsError> for Failure {
             SettingsError::Config { .. } => {
                 failure.with_remedy("its keys are host, token and data_dir, each a string")
             }
-            _ => failure,
+            SettingsError::Read { .. } => failure
+                .with_remedy("see its permissions, or name another with --config or --data-dir"),
+            SettingsError::Token { .. } => {
+                failure.with_remedy("set it again, as `hersh token create` printed it")
+            }
         }
     }
 }

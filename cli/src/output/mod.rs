@@ -4,6 +4,7 @@
 
 mod exit;
 mod failure;
+pub mod screen;
 pub mod table;
 pub mod text;
 pub mod time;
@@ -52,6 +53,7 @@ const RESET: &str = "\x1b[0m";
 
 // Longer status lines would wrap, and could then not be written over.
 const STATUS_WIDTH: usize = 78;
+const BAR_WIDTH: usize = 30;
 
 impl Output {
     /// Standard output and error of the process. `no_colour` is whether `NO_COLOR` is set.
@@ -137,11 +139,17 @@ impl Output {
     /// nothing, since each would be one more line.
     pub fn status(&mut self, words: &str) {
         if self.terminals.err && !self.style.quiet {
-            let line: String = text::one_line(words).chars().take(STATUS_WIDTH).collect();
+            let width = screen::columns(&io::stderr()).map_or(STATUS_WIDTH, |width| width - 1);
+            let line: String = text::one_line(words).chars().take(width).collect();
             let _ = write!(self.err, "\r\x1b[2K{line}");
             let _ = self.err.flush();
             self.status_shown = true;
         }
+    }
+
+    /// Shows how far something has come that takes long, where [`Output::status`] shows anything.
+    pub fn bar(&mut self, words: &str, done: u64, all: u64) {
+        self.status(&format!("{words} {}", bar(done, all)));
     }
 
     /// Whether [`Output::status`] shows anything.
@@ -176,10 +184,24 @@ impl Output {
     }
 }
 
+fn bar(done: u64, all: u64) -> String {
+    let part = |of: u64| done.min(all).saturating_mul(of).checked_div(all).unwrap_or(of);
+    let filled = usize::try_from(part(BAR_WIDTH as u64)).unwrap_or(BAR_WIDTH);
+    format!("[{:<BAR_WIDTH$}] {:>3} %", "#".repeat(filled), part(100))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
+
+    #[test]
+    fn bars() {
+        assert_eq!(bar(0, 10), format!("[{:30}]   0 %", ""));
+        assert_eq!(bar(5, 10), format!("[{:30}]  50 %", "#".repeat(15)));
+        assert_eq!(bar(u64::MAX, 10), format!("[{}] 100 %", "#".repeat(30)));
+        assert_eq!(bar(0, 0), format!("[{}] 100 %", "#".repeat(30)));
+    }
 
     #[derive(Clone, Default)]
     struct Pipe(Arc<Mutex<Vec<u8>>>);

@@ -11,10 +11,12 @@ use hersh::http::{Gate, GateConfig, Method, Request, Response};
 
 use crate::run::{hersh, run, run_with_input};
 
-const ID: &str = "ann-build-0123456789ab-00000001";
+pub(crate) const ID: &str = "ann-build-0123456789ab-00000001";
 
 /// A host of one program, `counter`, that answers everything else with `answer`.
-fn host(answer: impl Fn(&mut Request<'_>) -> Response + Send + Sync + 'static) -> (Gate, String) {
+pub(crate) fn host(
+    answer: impl Fn(&mut Request<'_>) -> Response + Send + Sync + 'static,
+) -> (Gate, String) {
     let config = GateConfig { address: "127.0.0.1:0".parse().unwrap(), ..GateConfig::default() };
     let handler = move |request: &mut Request<'_>| {
         if *request.method() == Method::Get && request.path() == "/programs" {
@@ -40,7 +42,7 @@ fn refusal(code: u16) -> (Gate, String) {
     })
 }
 
-fn at(url: &str, args: &[&str]) -> Command {
+pub(crate) fn at(url: &str, args: &[&str]) -> Command {
     let mut command = hersh(args);
     command.env("HERSH_HOST", url);
     command

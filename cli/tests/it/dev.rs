@@ -27,7 +27,7 @@ fn a_program_gets_its_state_and_its_address() {
 fn how_a_program_ended_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
-    let ran = run(&mut hersh(&["dev", path, "--", "sh", "-c", "exit 3"]));
+    let ran = run(&mut hersh(&["dev", path, "--no-reload", "--", "sh", "-c", "exit 3"]));
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("ended with exit code 3"), "{}", ran.err);
     let ran = run(&mut hersh(&["dev", path, "--", "no-such-program-anywhere"]));
@@ -58,4 +58,37 @@ fn ctrl_c_ends_the_program_and_all_it_started() {
     out.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "");
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_change_runs_it_again_and_a_failure_waits_for_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, code) = (dir.path().to_str().unwrap(), dir.path().join("code"));
+    // Says what stands in the file; fails once, then waits to be ended, then ends well.
+    std::fs::write(&code, "echo one; exit 3").unwrap();
+    let mut child = hersh(&["dev", path, "--", "sh", "./code"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut next = || {
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        line
+    };
+    assert_eq!(next(), "one\n");
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("run again when a file changes") {
+        assert_ne!(err.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    assert!(said.contains("error: the program ended with exit code 3"), "{said}");
+    std::fs::write(&code, "echo two; exec sleep 600").unwrap();
+    assert_eq!(next(), "two\n");
+    std::fs::write(&code, "echo three; exit 0 # in good order").unwrap();
+    assert_eq!(next(), "three\n");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    err.read_to_string(&mut said).unwrap();
+    assert_eq!(said.matches("a file has changed").count(), 2, "{said}");
 }

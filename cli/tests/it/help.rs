@@ -8,8 +8,37 @@ use hersh_cli::output::Exit;
 use crate::run::{hersh, run};
 
 const COMMANDS: &[&str] = &[
-    "deploy", "dev", "doctor", "host", "logs", "ps", "restart", "rm", "send", "show", "start",
+    "completions",
+    "deploy",
+    "dev",
+    "doctor",
+    "events",
+    "host",
+    "init",
+    "logs",
+    "man",
+    "ps",
+    "replay",
+    "restart",
+    "rm",
+    "send",
+    "show",
+    "source",
+    "start",
     "stop",
+    "tickets",
+    "token",
+    "watch",
+];
+
+const PARTS: &[&[&str]] = &[
+    &["tickets", "list"],
+    &["tickets", "show"],
+    &["tickets", "retry"],
+    &["tickets", "cancel"],
+    &["token", "create"],
+    &["token", "list"],
+    &["token", "revoke"],
 ];
 
 /// Compares with `tests/snapshots/{name}.txt`; `UPDATE_SNAPSHOTS=1` writes it instead.
@@ -34,6 +63,32 @@ fn every_command_says_what_it_takes() {
         assert_eq!((one.code, one.err.as_str()), (0, ""), "{command}");
         compare(&format!("help-{command}"), &one.out);
     }
+    for parts in PARTS {
+        let one = run(&mut hersh(&[parts, &["-h"][..]].concat()));
+        assert_eq!((one.code, one.err.as_str()), (0, ""), "{parts:?}");
+        compare(&format!("help-{}", parts.join("-")), &one.out);
+    }
+}
+
+#[test]
+fn every_command_can_be_completed_and_has_a_page() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run(&mut hersh(&["completions", shell]));
+        assert_eq!((script.code, script.err.as_str()), (0, ""), "{shell}");
+        for command in COMMANDS {
+            assert!(script.out.contains(command), "{shell} does not know {command}");
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("man1");
+    let all = run(&mut hersh(&["man", "--out", to.to_str().unwrap()]));
+    assert_eq!(all.code, 0, "{}", all.err);
+    assert_eq!(std::fs::read_dir(&to).unwrap().count(), COMMANDS.len() + 1);
+    let deploy = run(&mut hersh(&["man", "deploy"]));
+    assert_eq!(deploy.out, std::fs::read_to_string(to.join("hersh-deploy.1")).unwrap());
+    assert!(deploy.out.contains(".TH hersh-deploy 1") && deploy.out.contains("\\-\\-env\\-file"));
+    let unknown = run(&mut hersh(&["man", "nonsense"]));
+    assert_eq!(unknown.code, 4, "{}", unknown.err);
 }
 
 #[test]
@@ -73,6 +128,15 @@ fn wrong_usage_is_2_and_on_standard_error() {
         &["doctor", "--listen", "nowhere"],
         &["doctor", "--docker", "--privileged"],
         &["-q", "-v", "ps"],
+        &["init", "--lang", "cobol"],
+        &["init", "--name", "Not A Name", "never-made"],
+        &["init", "--base", "two words", "never-made"],
+        &["completions", "tcsh"],
+        &["tickets"],
+        &["tickets", "retry"],
+        &["token", "create"],
+        &["token", "create", "--scope", "root"],
+        &["source", "name", "file", "--out", "dir"],
     ];
     for case in cases {
         let ran = run(&mut hersh(case));

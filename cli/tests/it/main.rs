@@ -11,7 +11,10 @@ mod help;
 mod host_fake;
 mod host_recovery;
 mod host_tickets;
+mod init;
+mod inside;
 mod real;
+mod replay;
 mod run;
 #[allow(dead_code, reason = "not every module needs all of it")]
 mod support;

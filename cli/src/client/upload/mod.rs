@@ -84,7 +84,10 @@ impl From<UploadError> for Failure {
             UploadError::Unsendable { .. } | UploadError::TooMuch { .. } => {
                 failure.with_remedy("leave out what the build does not need in .dockerignore")
             }
-            UploadError::Rules { .. } | UploadError::Read { .. } => failure,
+            UploadError::Rules { .. } => failure.with_remedy("mend that line"),
+            UploadError::Read { .. } => {
+                failure.with_remedy("see its permissions, or leave it out in .dockerignore")
+            }
         }
     }
 }

@@ -18,12 +18,14 @@ pub(in crate::commands) fn collect(
         let file = file.as_ref();
         let text = std::fs::read_to_string(file).map_err(|error| {
             Failure::new(Exit::Usage, format!("cannot read {}: {error}", file.display()))
+                .with_remedy("name a text file with --env-file, one KEY=VALUE a line")
         })?;
         for (number, line) in text.lines().enumerate() {
             if let Some(entry) = parse_line(line).map_err(|reason| {
                 // Not the line itself: it may hold a secret.
                 let place = format!("{}, line {}", file.display(), number + 1);
                 Failure::new(Exit::Usage, format!("{place}: {reason}"))
+                    .with_remedy("mend that line; one that begins with # is passed over")
             })? {
                 add(&mut env, &entry, here)?;
             }

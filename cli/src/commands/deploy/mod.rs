@@ -9,11 +9,11 @@ use std::time::Duration;
 use self::progress::Ending;
 use super::Session;
 use super::lifecycle::{lost, timed_out};
-use crate::args::{DeployArgs, RestartArg};
+use crate::args::{DeployArgs, NetworkArg, RestartArg};
 use crate::client::upload::Context;
 use crate::client::wait::Goal;
 use crate::client::{Action, Client, ClientError};
-use crate::host::LimitsRequest;
+use crate::host::{LimitsRequest, NetworkMode};
 use crate::output::{Exit, Failure};
 use crate::program::RestartMode;
 use crate::units::ByteSize;
@@ -23,8 +23,9 @@ pub(super) fn run(args: &DeployArgs, session: &mut Session<'_>) -> Result<Exit, 
     // Everything that can be wrong here is found before anything is asked of the host.
     let body = body(args, session)?;
     let client = session.client(&args.client)?;
-    session.output.status("uploading");
-    let created = client.create(&body, &random_key()?).map_err(not_created)?;
+    let output = &mut session.output;
+    let shown = |done, all| output.bar("uploading", done, all);
+    let created = client.create(&body, &random_key()?, shown).map_err(not_created)?;
     let program = client.program(&created.program_id)?;
     let label = program.label().to_owned();
     session.output.detail(format!("{label}: created as {}", program.program_id));
@@ -107,6 +108,10 @@ fn body(args: &DeployArgs, session: &mut Session<'_>) -> Result<CreateProgram, F
             RestartArg::OnFailure => RestartMode::OnFailure,
             RestartArg::Always => RestartMode::Always,
         },
+        network: match args.network {
+            NetworkArg::Bridge => NetworkMode::Bridge,
+            NetworkArg::None => NetworkMode::None,
+        },
         ..CreateProgram::default()
     };
     context.into_body(&mut body);
@@ -121,7 +126,7 @@ fn name_of(dir: &Path) -> Option<String> {
 
 const MAX_NAME: usize = 63;
 
-fn slug(text: &str) -> Option<String> {
+pub(super) fn slug(text: &str) -> Option<String> {
     let mut name = String::new();
     for c in text.chars().flat_map(char::to_lowercase) {
         if c.is_ascii_lowercase() || (c.is_ascii_digit() && !name.is_empty()) {
@@ -145,6 +150,7 @@ fn random_key() -> Result<String, Failure> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| {
         Failure::new(Exit::Failed, format!("the system gives no random numbers: {error}"))
+            .with_remedy("see that getrandom(2) works here")
     })?;
     Ok(crate::units::hex(&bytes))
 }

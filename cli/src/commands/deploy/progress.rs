@@ -123,7 +123,10 @@ impl Shown {
 }
 
 fn interrupts() -> Result<Receiver<()>, Failure> {
-    let failed = |error| Failure::new(Exit::Failed, format!("cannot watch for Ctrl-C: {error}"));
+    let failed = |error| {
+        Failure::new(Exit::Failed, format!("cannot watch for Ctrl-C: {error}"))
+            .with_remedy("see the limits of this process: `ulimit -a`")
+    };
     let mut signals = Signals::new([SIGINT]).map_err(failed)?;
     let (sender, receiver) = bounded(1);
     std::thread::spawn(move || {

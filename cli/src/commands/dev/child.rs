@@ -5,6 +5,9 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{self, ExitStatus, Stdio};
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crossbeam_channel::{Receiver, bounded};
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -23,6 +26,7 @@ pub(super) enum Ended {
 pub(super) struct Child {
     group: Option<Pid>,
     ended: Receiver<Ended>,
+    running: Arc<AtomicBool>,
 }
 
 impl Child {
@@ -45,11 +49,19 @@ impl Child {
         })?;
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let (sender, ended) = bounded(1);
+        let running = Arc::new(AtomicBool::new(true));
+        let flag = Arc::clone(&running);
         std::thread::spawn(move || {
             let end = child.wait().map_or(Ended::Unknown, how);
+            flag.store(false, Ordering::SeqCst);
             let _ = sender.send(end);
         });
-        Ok(Self { group, ended })
+        Ok(Self { group, ended, running })
+    }
+
+    /// Whether it has not ended yet.
+    pub(super) fn is_running(&self) -> bool {
+        self.running.load(Ordering::SeqCst)
     }
 
     /// Tells once how it ended.

@@ -4,8 +4,10 @@
 //! from the environment. The walls of a container are not there; the program is its author's own.
 
 mod child;
+mod watched;
 mod what;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +17,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use self::child::{Child, Ended};
+use self::watched::Watched;
+use self::what::ToRun;
 use super::Session;
 use super::deploy::env;
 use crate::args::DevArgs;
@@ -23,6 +27,8 @@ use crate::output::{Exit, Failure};
 // As `docker stop` gives a container.
 const GRACE: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+// A change is noticed after two looks, so within a second.
+const LOOK_AT_FILES: Duration = Duration::from_millis(400);
 
 pub(super) fn run(args: &DevArgs, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let dir = args.dir.canonicalize().ok().filter(|dir| dir.is_dir()).ok_or_else(|| {
@@ -38,60 +44,139 @@ pub(super) fn run(args: &DevArgs, session: &mut Session<'_>) -> Result<Exit, Fai
     let signals = signals()?;
     session.output.say(format!("running {} in {}", command.shown(), dir.display()));
     session.output.detail(format!("its state is kept in {}", state.display()));
+    let files = if args.no_reload { None } else { Some(what::ignored(&dir)?) };
+    let files = files.map(|rules| Watched::new(&dir, rules));
     let child = Child::start(&command, &dir, &variables)?;
-    watch(child, address, &signals, session)
+    let program = Program { command, dir, variables, address };
+    Dev { program, child, files, signals, ending: None }.watch(session)
 }
 
-fn watch(
-    mut child: Child,
+/// What is run, and how.
+struct Program {
+    command: ToRun,
+    dir: PathBuf,
+    variables: BTreeMap<String, String>,
     address: SocketAddr,
-    signals: &Receiver<i32>,
-    session: &mut Session<'_>,
-) -> Result<Exit, Failure> {
-    let ended = child.ended();
-    let mut look = tick(LOOK_EVERY);
-    let mut deadline = never();
-    let mut stopping = false;
-    loop {
-        select! {
-            recv(ended) -> end => return finish(end.unwrap_or(Ended::Unknown), stopping),
-            recv(look) -> _ => if answers(address) {
-                session.output.say(format!("its WatcherAPI: http://{address}/watcher/state"));
-                session.output.say("Ctrl-C ends it");
-                look = never();
-            },
-            recv(signals) -> signal => {
-                // A second one means that waiting is over.
-                if stopping {
-                    child.kill();
-                } else {
-                    stopping = true;
-                    session.output.say("ending it");
-                    child.signal(signal.unwrap_or(SIGTERM));
-                    deadline = crossbeam_channel::after(GRACE);
+}
+
+/// Why the program was asked to end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    // It is run again then.
+    Changed,
+    // The person asked for it.
+    Asked,
+}
+
+struct Dev {
+    program: Program,
+    child: Child,
+    files: Option<Watched>,
+    signals: Receiver<i32>,
+    ending: Option<Ending>,
+}
+
+impl Dev {
+    fn watch(mut self, session: &mut Session<'_>) -> Result<Exit, Failure> {
+        let signals = self.signals.clone();
+        let mut ended = self.child.ended();
+        let mut look = tick(LOOK_EVERY);
+        let looks_at_files = if self.files.is_some() { tick(LOOK_AT_FILES) } else { never() };
+        let mut deadline = never();
+        loop {
+            select! {
+                recv(ended) -> end => {
+                    deadline = never();
+                    if self.finish(end.unwrap_or(Ended::Unknown), session)? {
+                        return Ok(Exit::Ok);
+                    }
+                    (ended, look) = (never(), never());
+                    if self.ending.take() == Some(Ending::Changed) {
+                        self.start(session)?;
+                        (ended, look) = (self.child.ended(), tick(LOOK_EVERY));
+                    }
+                },
+                recv(look) -> _ => if answers(self.program.address) {
+                    self.say_where(session);
+                    look = never();
+                },
+                recv(looks_at_files) -> _ => if self.have_files_changed() {
+                    if self.child.is_running() {
+                        self.ending = Some(Ending::Changed);
+                        self.child.signal(SIGTERM);
+                        deadline = crossbeam_channel::after(GRACE);
+                    } else {
+                        self.start(session)?;
+                        (ended, look) = (self.child.ended(), tick(LOOK_EVERY));
+                    }
+                },
+                recv(signals) -> signal => {
+                    // One that waits for a change has nothing to end; a second signal means that
+                    // waiting is over.
+                    if !self.child.is_running() {
+                        return Ok(Exit::Ok);
+                    } else if self.ending == Some(Ending::Asked) {
+                        self.child.kill();
+                    } else {
+                        self.ending = Some(Ending::Asked);
+                        session.output.say("ending it");
+                        self.child.signal(signal.unwrap_or(SIGTERM));
+                        deadline = crossbeam_channel::after(GRACE);
+                    }
+                },
+                recv(deadline) -> _ => {
+                    session.output.warn("it did not end within 10 s and is killed");
+                    self.child.kill();
+                    deadline = never();
                 }
-            },
-            recv(deadline) -> _ => {
-                session.output.warn("it did not end within 10 s and is killed");
-                child.kill();
-                deadline = never();
+            }
+        }
+    }
+
+    fn have_files_changed(&mut self) -> bool {
+        self.ending.is_none() && self.files.as_mut().is_some_and(Watched::has_changed)
+    }
+
+    fn say_where(&self, session: &mut Session<'_>) {
+        let address = self.program.address;
+        session.output.say(format!("its WatcherAPI: http://{address}/watcher/state"));
+        session.output.say("Ctrl-C ends it");
+    }
+
+    fn start(&mut self, session: &mut Session<'_>) -> Result<(), Failure> {
+        session.output.say("a file has changed: running it again");
+        let Program { command, dir, variables, .. } = &self.program;
+        // What is left of the old one goes first: it may hold the port.
+        self.child.kill();
+        self.child = Child::start(command, dir, variables)?;
+        Ok(())
+    }
+
+    // Whether that is the end of this command, and not only of the program.
+    fn finish(&self, ended: Ended, session: &mut Session<'_>) -> Result<bool, Failure> {
+        match (self.ending, failed(ended)) {
+            (Some(Ending::Changed), _) => Ok(false),
+            (Some(Ending::Asked), _) | (None, None) => Ok(true),
+            (None, Some(what)) if self.files.is_some() => {
+                let failure = Failure::new(Exit::Failed, what)
+                    .with_remedy("what it wrote is above; it is run again when a file changes");
+                session.output.failure(&failure);
+                Ok(false)
+            }
+            (None, Some(what)) => {
+                Err(Failure::new(Exit::Failed, what).with_remedy("what it wrote is above"))
             }
         }
     }
 }
 
-fn finish(ended: Ended, asked: bool) -> Result<Exit, Failure> {
+// What is to be said of a program that did not end well.
+fn failed(ended: Ended) -> Option<String> {
     match ended {
-        _ if asked => Ok(Exit::Ok),
-        Ended::Code(0) => Ok(Exit::Ok),
-        Ended::Code(code) => {
-            Err(Failure::new(Exit::Failed, format!("the program ended with exit code {code}"))
-                .with_remedy("what it wrote is above"))
-        }
-        Ended::Signal(signal) => {
-            Err(Failure::new(Exit::Failed, format!("the program was ended by signal {signal}")))
-        }
-        Ended::Unknown => Err(Failure::new(Exit::Failed, "the program ended, nobody knows how")),
+        Ended::Code(0) => None,
+        Ended::Code(code) => Some(format!("the program ended with exit code {code}")),
+        Ended::Signal(signal) => Some(format!("the program was ended by signal {signal}")),
+        Ended::Unknown => Some("the program ended, nobody knows how".to_owned()),
     }
 }
 
@@ -126,7 +211,10 @@ fn state_dir(dir: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn signals() -> Result<Receiver<i32>, Failure> {
-    let failed = |error| Failure::new(Exit::Failed, format!("cannot watch for Ctrl-C: {error}"));
+    let failed = |error| {
+        Failure::new(Exit::Failed, format!("cannot watch for Ctrl-C: {error}"))
+            .with_remedy("see the limits of this process: `ulimit -a`")
+    };
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
     let (sender, receiver) = bounded(4);
     std::thread::spawn(move || {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::client::upload::Rules;
 use crate::output::{Exit, Failure};
 
 /// A program and its arguments.
@@ -39,6 +40,8 @@ struct ProjectFile {
 #[serde(deny_unknown_fields)]
 struct DevSection {
     command: Option<DevCommand>,
+    #[serde(default)]
+    ignore: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,7 +58,7 @@ pub(super) fn to_run(dir: &Path, typed: &[String]) -> Result<ToRun, Failure> {
     if let Some(command) = ToRun::new(typed) {
         return Ok(command);
     }
-    if let Some(command) = from_project_file(&dir.join("hersh.toml"))? {
+    if let Some(command) = command(&dir.join("hersh.toml"))? {
         return Ok(command);
     }
     let guess = if dir.join("Cargo.toml").is_file() {
@@ -76,25 +79,38 @@ pub(super) fn to_run(dir: &Path, typed: &[String]) -> Result<ToRun, Failure> {
     })
 }
 
-fn from_project_file(path: &Path) -> Result<Option<ToRun>, Failure> {
-    let wrong = |reason: String| {
-        Failure::new(Exit::Usage, format!("cannot use {}: {reason}", path.display()))
-            .with_remedy("it should hold [dev] with command = \"…\" or [\"…\", …]")
-    };
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(wrong(error.to_string())),
-    };
-    let file: ProjectFile = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    match file.dev.command {
+/// What of the folder changes without being a reason to run the program again, as `hersh.toml` says.
+pub(super) fn ignored(dir: &Path) -> Result<Rules, Failure> {
+    let path = dir.join("hersh.toml");
+    let patterns = section(&path)?.ignore;
+    Rules::parse(&patterns.join("\n")).map_err(|error| wrong(&path, &error.to_string()))
+}
+
+fn command(path: &Path) -> Result<Option<ToRun>, Failure> {
+    match section(path)?.command {
         None => Ok(None),
         Some(DevCommand::Line(line)) => Ok(ToRun::new(["sh", "-c", &line])),
         Some(DevCommand::Words(words)) => match ToRun::new(words) {
             Some(command) => Ok(Some(command)),
-            None => Err(wrong("its command is empty".to_owned())),
+            None => Err(wrong(path, "its command is empty")),
         },
     }
+}
+
+fn section(path: &Path) -> Result<DevSection, Failure> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(DevSection::default()),
+        Err(error) => return Err(wrong(path, &error.to_string())),
+    };
+    let file: Result<ProjectFile, _> = toml::from_str(&text);
+    Ok(file.map_err(|error| wrong(path, &error.to_string()))?.dev)
+}
+
+fn wrong(path: &Path, reason: &str) -> Failure {
+    Failure::new(Exit::Usage, format!("cannot use {}: {reason}", path.display())).with_remedy(
+        "it should hold [dev] with command = \"…\" or [\"…\", …], and ignore = [\"…\"] if need be",
+    )
 }
 
 #[cfg(test)]

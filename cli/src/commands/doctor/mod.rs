@@ -75,10 +75,12 @@ pub(super) fn run(args: &DoctorArgs, session: &mut Session<'_>) -> Result<Exit, 
             session.output.say(format!("this machine is {good} to be a host"));
             Ok(Exit::Ok)
         }
-        1 => Err(Failure::new(Exit::Failed, "one thing keeps this machine from being a host")),
+        1 => Err(Failure::new(Exit::Failed, "one thing keeps this machine from being a host")
+            .with_remedy("the line marked FAIL says what to do")),
         many => {
             let what = format!("{many} things keep this machine from being a host");
-            Err(Failure::new(Exit::Failed, what))
+            Err(Failure::new(Exit::Failed, what)
+                .with_remedy("each line marked FAIL says what to do"))
         }
     }
 }

@@ -109,8 +109,10 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 
 fn denied(error: &AuthError) -> Failure {
     match error {
-        AuthError::OpenToAll { .. } => Failure::new(Exit::Usage, error.to_string()),
-        _ => Failure::new(Exit::Failed, error.to_string()),
+        AuthError::OpenToAll { .. } => Failure::new(Exit::Usage, error.to_string())
+            .with_remedy("leave --no-auth out, or listen on 127.0.0.1"),
+        _ => Failure::new(Exit::Failed, error.to_string())
+            .with_remedy("`hersh doctor` looks at the data folder and its permissions"),
     }
 }
 
@@ -124,7 +126,10 @@ fn not_opened(error: &HostError) -> Failure {
 }
 
 fn signals() -> Result<Receiver<i32>, Failure> {
-    let failed = |error| Failure::new(Exit::Failed, format!("cannot watch for signals: {error}"));
+    let failed = |error| {
+        Failure::new(Exit::Failed, format!("cannot watch for signals: {error}"))
+            .with_remedy("see the limits of this process: `ulimit -a`")
+    };
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
     let (sender, receiver) = bounded(1);
     std::thread::spawn(move || {

@@ -10,6 +10,7 @@ use crate::output::{Exit, Failure};
 pub(super) fn text(args: &HostArgs, data_dir: &Path) -> Result<String, Failure> {
     let own = std::env::current_exe().map_err(|error| {
         Failure::new(Exit::Failed, format!("cannot find where hersh is installed: {error}"))
+            .with_remedy("start it by its full path")
     })?;
     render(args, &own, data_dir)
 }
@@ -74,6 +75,7 @@ fn path(path: &Path) -> Result<String, Failure> {
     let plain = path.to_str().filter(|text| !text.chars().any(char::is_control));
     plain.map(str::to_owned).ok_or_else(|| {
         Failure::new(Exit::Usage, format!("{} cannot stand in a unit", path.display()))
+            .with_remedy("choose a path of UTF-8 text without control characters")
     })
 }
 

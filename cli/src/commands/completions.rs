@@ -1,0 +1,68 @@
+//! `hersh completions` and `hersh man`
+
+use std::path::Path;
+
+use clap::CommandFactory;
+use clap_mangen::Man;
+
+use super::Session;
+use crate::args::{Cli, CompletionsArgs, ManArgs};
+use crate::output::{Exit, Failure};
+
+pub(super) fn completions(
+    args: &CompletionsArgs,
+    session: &mut Session<'_>,
+) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "hersh", &mut script);
+    session.output.data(script)?;
+    Ok(Exit::Ok)
+}
+
+pub(super) fn man(args: &ManArgs, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    if let Some(dir) = &args.out {
+        return write_all(dir, session);
+    }
+    let mut root = built();
+    let command = match &args.command {
+        None => root,
+        Some(name) => root.find_subcommand_mut(name).cloned().ok_or_else(|| {
+            Failure::new(Exit::NotFound, format!("there is no command `{name}`"))
+                .with_remedy("`hersh --help` lists them")
+        })?,
+    };
+    session.output.data(page(command)?)?;
+    Ok(Exit::Ok)
+}
+
+fn write_all(dir: &Path, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let failed = |error| {
+        Failure::new(Exit::Failed, format!("cannot write pages into {}: {error}", dir.display()))
+            .with_remedy("name another folder with --out")
+    };
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    let root = built();
+    let mut pages = vec![("hersh".to_owned(), root.clone())];
+    let visible = root.get_subcommands().filter(|command| !command.is_hide_set());
+    pages.extend(visible.map(|command| (format!("hersh-{}", command.get_name()), command.clone())));
+    let count = pages.len();
+    for (name, command) in pages {
+        std::fs::write(dir.join(format!("{name}.1")), page(command)?).map_err(failed)?;
+    }
+    session.output.say(format!("{count} pages are in {}", dir.display()));
+    Ok(Exit::Ok)
+}
+
+// With what every command inherits from the one above it.
+fn built() -> clap::Command {
+    let mut root = Cli::command();
+    root.build();
+    root
+}
+
+fn page(command: clap::Command) -> Result<Vec<u8>, Failure> {
+    let mut text = Vec::new();
+    // The name of a built subcommand in its usage line holds the root's already.
+    Man::new(command).render(&mut text)?;
+    Ok(text)
+}
