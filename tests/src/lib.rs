@@ -9,9 +9,13 @@
 mod engine;
 mod host;
 mod parts;
+mod terminal;
 mod wait;
 
 pub use engine::{Engine, engine};
 pub use host::{Answer, HostProcess};
-pub use parts::{counter, hersh, probe};
+pub use parts::{
+    counter, hersh, library, probe, python_example, python_image, root, target_of, wheel,
+};
+pub use terminal::Terminal;
 pub use wait::{BOUND, until};

@@ -3,10 +3,12 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
+
+use crate::Engine;
 
 /// The `hersh` command.
 pub fn hersh() -> &'static Path {
@@ -34,6 +36,57 @@ pub fn probe(dockerfile: &str) -> TempDir {
     folder
 }
 
+/// The folder of a Python example, ready to be deployed on this engine, which has no registry: on an
+/// image that `tests/python-image` made.
+pub fn python_example(engine: &Engine, name: &str) -> PathBuf {
+    let out = target().join("staged").join(name);
+    let image = python_image(engine);
+    run(Command::new(root().join("cli/examples/stage-python"))
+        .arg(root().join("cli/examples").join(name))
+        .arg(&out)
+        .env("HERSH_BASE_IMAGE", image));
+    out
+}
+
+/// The name of an image with Python that came from no registry.
+pub fn python_image(engine: &Engine) -> &'static str {
+    static IMAGE: OnceLock<String> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let mut command = Command::new(root().join("tests/python-image"));
+        let command = command.env("CARGO_TARGET_DIR", target()).env("DOCKER_HOST", engine.host());
+        let output = command.stderr(Stdio::inherit()).output().expect("bash runs");
+        assert!(output.status.success(), "no image with Python: {}", output.status);
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    })
+}
+
+/// hersh's wheel, and an interpreter that can install it.
+pub fn wheel() -> (PathBuf, PathBuf) {
+    let out = target().join("staged").join("wheel-only");
+    run(Command::new(root().join("cli/examples/stage-python"))
+        .arg(root().join("cli/examples/watcher-server"))
+        .arg(&out));
+    let wheels = fs::read_dir(target().join("staged/wheels")).expect("the stage makes wheels");
+    let wheel = wheels.filter_map(Result::ok).map(|entry| entry.path()).next();
+    (wheel.expect("one wheel"), target().join("stage-venv/bin/python"))
+}
+
+/// hersh's C library, with everything in it.
+pub fn library() -> PathBuf {
+    run(Command::new(env!("CARGO")).args(["build", "--quiet", "--locked", "-p", "hersh-ffi"]));
+    target().join("debug/libhersh.a")
+}
+
+/// A new target folder of a project beside this one, kept from run to run.
+pub fn target_of(project: &str) -> PathBuf {
+    target().join("of").join(project)
+}
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 fn staged(folder: &str, program: &str) -> PathBuf {
     let out = target().join("staged").join(program);
     run(Command::new(root().join("cli/examples/stage")).args([
@@ -42,10 +95,6 @@ fn staged(folder: &str, program: &str) -> PathBuf {
         &out,
     ]));
     out
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// The target folder in which this test itself was built: `…/debug/deps/it-0123` without its end.

@@ -4,8 +4,11 @@
 mod building;
 mod contract;
 mod doctor;
+mod examples;
 mod host_killed;
+mod init;
 mod misbehaving;
 mod sources;
+mod terminal;
 mod walls;
 mod whole_path;
