@@ -73,6 +73,11 @@
 #define HERSH_JOURNAL_KEEP 8
 
 /**
+ * For settling a ticket whoever has it, rather than under a claim.
+ */
+#define HERSH_NO_CLAIM 0
+
+/**
  * A value for a `timeout_ms` that never passes.
  */
 #define HERSH_FOREVER UINT64_MAX
@@ -301,6 +306,72 @@ typedef int32_t HershOutcome;
 #endif // __cplusplus
 
 /**
+ * How a ticket was added. The numbers are explicit and never used again.
+ */
+enum HershAdded
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It is new.
+     */
+    HERSH_ADDED_NEW = 0,
+    /**
+     * It took the place of an older one.
+     */
+    HERSH_ADDED_REPLACED = 1,
+    /**
+     * It was not added: there is one already, with the same id or the same unique key.
+     */
+    HERSH_ADDED_KEPT = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum HershAdded HershAdded;
+#else
+typedef int32_t HershAdded;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Where a ticket stands. The numbers are explicit and never used again.
+ */
+enum HershTicketStatus
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Where one is asked for: any. As an answer: it was no ticket.
+     */
+    HERSH_TICKET_STATUS_ANY = -1,
+    /**
+     * It waits for its time, for a worker, or for a worker to finish.
+     */
+    HERSH_TICKET_STATUS_PENDING = 0,
+    /**
+     * Its work was done.
+     */
+    HERSH_TICKET_STATUS_DONE = 1,
+    /**
+     * Its work failed for good; see `hersh_kharon_revive`.
+     */
+    HERSH_TICKET_STATUS_FAILED = 2,
+    /**
+     * Somebody no longer wanted it.
+     */
+    HERSH_TICKET_STATUS_CANCELLED = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum HershTicketStatus HershTicketStatus;
+#else
+typedef int32_t HershTicketStatus;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * Where a watcher is in its life. The numbers are explicit and never used again.
  */
 enum HershState
@@ -381,6 +452,104 @@ typedef int32_t HershPersistWhen;
 #endif // __cplusplus
 
 /**
+ * What an acknowledged change of a ticket in a SQLite file survives. The numbers are explicit and
+ * never used again.
+ */
+enum HershDurability
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * The end of the process, and the loss of power: every change waits for the disk.
+     */
+    HERSH_DURABILITY_FULL = 0,
+    /**
+     * The end of the process alone, `kill -9` included. After a loss of power the last changes may
+     * be missing, but the file is whole.
+     */
+    HERSH_DURABILITY_NORMAL = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum HershDurability HershDurability;
+#else
+typedef int32_t HershDurability;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What becomes of runs that a repeating ticket missed. The numbers are explicit and never used
+ * again.
+ */
+enum HershCatchUp
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * However many were missed, one run makes up for all of them, at once.
+     */
+    HERSH_CATCH_UP_ONCE = 0,
+    /**
+     * A run whose successor is due already is not made up for.
+     */
+    HERSH_CATCH_UP_SKIP = 1,
+    /**
+     * Each is made up for, one after the other, but no more than the last so many.
+     */
+    HERSH_CATCH_UP_ALL = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum HershCatchUp HershCatchUp;
+#else
+typedef int32_t HershCatchUp;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What to do when there is a ticket with the id of a new one. The numbers are explicit and never
+ * used again.
+ */
+enum HershIfExists
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Refuse the new one: `HERSH_STATUS_EXISTS`.
+     */
+    HERSH_IF_EXISTS_REFUSE = 0,
+    /**
+     * Delete the old one, whatever its state; a claim of it is void.
+     */
+    HERSH_IF_EXISTS_REPLACE = 1,
+    /**
+     * Keep the old one as it is. A unique key that is taken counts as well.
+     */
+    HERSH_IF_EXISTS_KEEP = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum HershIfExists HershIfExists;
+#else
+typedef int32_t HershIfExists;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * A ticket that a worker has claimed, in the hands of a handler.
+ *
+ * Belongs to the thread on which the handler was called, and lives until the handler returns; from
+ * other threads it is answered with `HERSH_STATUS_WRONG_THREAD`. Texts and bytes that it lends are
+ * valid until then. What a handler does not settle is settled when it returns. Whatever is done
+ * under a claim whose time is over is `HERSH_STATUS_STALE_CLAIM`, because somebody else may have the
+ * ticket by then.
+ */
+typedef struct HershClaim HershClaim;
+
+/**
  * What a watcher is built from: name, environment values, parent and settings. Every setting has a
  * default. Nonsense is found by `hersh_watcher_new`, which names the field.
  *
@@ -407,6 +576,42 @@ typedef struct HershContext HershContext;
 typedef struct HershFlow HershFlow;
 
 /**
+ * A queue of tickets that are not lost, and the workers that run them. What is promised (each ticket
+ * is run at least once, a late worker is refused, order, durability by store) is written at the top
+ * of `core/src/kharon/mod.rs`.
+ *
+ * Tickets are kept in memory or in a SQLite file. The store in PostgreSQL is for Rust alone: its
+ * client brings an async runtime, which this library does without.
+ *
+ * May be used from any thread, from its own handlers too. Free it with `hersh_kharon_free`.
+ */
+typedef struct HershKharon HershKharon;
+
+/**
+ * How a Kharon works, and where its tickets are kept. Every setting has a default. Nonsense is found
+ * by `hersh_kharon_new`, which names the field.
+ *
+ * May be used from any thread. Free it with `hersh_kharon_config_free`, at any time.
+ */
+typedef struct HershKharonConfig HershKharonConfig;
+
+/**
+ * A ticket that is to be added: a piece of work, with an id, a type by which its handler is chosen,
+ * and a payload of any bytes.
+ *
+ * May be used from any thread, and added to any number of Kharons. Free it with
+ * `hersh_new_ticket_free`.
+ */
+typedef struct HershNewTicket HershNewTicket;
+
+/**
+ * What to say when a ticket is settled. Where options are asked for, NULL says nothing.
+ *
+ * May be used from any thread, and any number of times. Free it with `hersh_options_free`.
+ */
+typedef struct HershOptions HershOptions;
+
+/**
  * Where a callback finds the value before, and puts the next. Lives until that callback returns.
  */
 typedef struct HershPoll HershPoll;
@@ -427,6 +632,14 @@ typedef struct HershReplay HershReplay;
 typedef struct HershReport HershReport;
 
 /**
+ * Chooses a handler by a ticket's type.
+ *
+ * May be used from any thread, and for any number of Kharons; what is set after one was started does
+ * not count for that. Free it with `hersh_router_free`, at any time.
+ */
+typedef struct HershRouter HershRouter;
+
+/**
  * A virtual clock and the watchers that live by it: for testing a program without waiting. A day of
  * ticks takes a moment, and two runs with one seed do the same, byte for byte.
  *
@@ -436,6 +649,14 @@ typedef struct HershReport HershReport;
  * `hersh_simulation_free`, before or after its watchers.
  */
 typedef struct HershSimulation HershSimulation;
+
+/**
+ * A ticket as a store had it when it was asked. Later changes do not show in it.
+ *
+ * May be read from any thread. Free it with `hersh_ticket_free`; texts and bytes that it lends are
+ * valid until then.
+ */
+typedef struct HershTicket HershTicket;
 
 /**
  * Stops every watcher that has it as its parent, when it is cancelled or its time is over.
@@ -511,6 +732,33 @@ typedef struct {
      */
     bool triggered;
 } HershTick;
+
+/**
+ * What stopping came to.
+ */
+typedef struct {
+    /**
+     * Tickets that were claimed but not begun, and were given back.
+     */
+    size_t given_back;
+    /**
+     * Workers whose handlers had not returned when the grace was over.
+     */
+    size_t still_running;
+    /**
+     * Results that the store has not taken. Their tickets will be run again when their claims are
+     * over.
+     */
+    size_t unsaved;
+} HershKharonStopped;
+
+/**
+ * Runs a ticket. Answers `HERSH_OUTCOME_OK`: what it has not settled itself becomes done. Any other
+ * number is a failed attempt, with the words of `hersh_claim_error` if it was asked: the ticket is
+ * tried again, with growing delays. `claim` is valid until it returns. Called on any of the workers'
+ * threads, and on several at once; in virtual time on the thread that moves it.
+ */
+typedef int32_t (*HershHandlerFn)(HershClaim *claim, void *user_data);
 
 /**
  * A managed function. `message` is the text of the message that triggered this execution and NULL
@@ -902,6 +1150,618 @@ HershStatus hersh_flow_close(HershFlow *flow);
  * is given reads 0 before it ends. From any thread.
  */
 size_t hersh_alive(void);
+
+/**
+ * Makes a Kharon; `config` may be NULL for defaults: tickets in memory. Free it with
+ * `hersh_kharon_free`. `HERSH_STATUS_CONFIG` when a setting makes no sense;
+ * `HERSH_STATUS_STORE_BROKEN` when the file is damaged, foreign or of a later version (it is left as
+ * it is), and `HERSH_STATUS_STORE_UNAVAILABLE` when it cannot be reached.
+ */
+HershStatus hersh_kharon_new(const HershKharonConfig *config,
+                             HershKharon **kharon);
+
+/**
+ * Frees a Kharon. NULL is fine. One that runs is stopped first, with the process time as its grace:
+ * after `HERSH_STATUS_OK` none of its handlers runs any more, and what they use may be freed. After
+ * `HERSH_STATUS_TIMED_OUT` the handle is freed too, but a handler is still running, and its user data
+ * is freed when that returns; so it is at once when this is called from one of its own handlers.
+ */
+HershStatus hersh_kharon_free(HershKharon *kharon);
+
+/**
+ * Starts the workers, and returns. The router may be freed. `HERSH_STATUS_STATE` when they run
+ * already.
+ */
+HershStatus hersh_kharon_start(HershKharon *kharon, const HershRouter *router);
+
+/**
+ * Starts the workers, and waits until `hersh_kharon_stop` has ended them: from another thread, or
+ * with a grace of 0 from a handler. SIGINT and SIGTERM are the program's own to mind.
+ * `HERSH_STATUS_STATE` when they run already, or time is virtual.
+ */
+HershStatus hersh_kharon_run(HershKharon *kharon, const HershRouter *router);
+
+/**
+ * Ends the workers: each finishes the ticket it is running, and what was only claimed is given back.
+ * Waits for them no longer than `grace_ms` milliseconds; a handler that takes longer goes on, and can
+ * still settle its ticket while its claim runs. `stopped` may be NULL. Stopping again is fine.
+ * `HERSH_STATUS_INSIDE` from inside a handler, unless `grace_ms` is 0.
+ */
+HershStatus hersh_kharon_stop(HershKharon *kharon,
+                              uint64_t grace_ms,
+                              HershKharonStopped *stopped);
+
+/**
+ * Whether its workers are being stopped, or do not run; `true` when it is no Kharon.
+ */
+bool hersh_kharon_is_stopping(const HershKharon *kharon);
+
+/**
+ * Moves virtual time on by so many milliseconds, and runs every ticket that falls due on the way, on
+ * this thread. `ran` gets how many were run, and may be NULL. `HERSH_STATUS_STATE` when time is not
+ * virtual, or it was not started; `HERSH_STATUS_INSIDE` from inside a handler.
+ */
+HershStatus hersh_kharon_advance_ms(HershKharon *kharon,
+                                    uint64_t milliseconds,
+                                    size_t *ran);
+
+/**
+ * Adds a ticket. Returns when the store has it. `HERSH_STATUS_EXISTS` when there is one with its id,
+ * `HERSH_STATUS_KEY_TAKEN` when a pending one has its unique key, `HERSH_STATUS_NOT_FOUND` and
+ * `HERSH_STATUS_CLOSED` for its group, `HERSH_STATUS_INVALID_ARGUMENT` when it makes no sense.
+ */
+HershStatus hersh_kharon_add(HershKharon *kharon,
+                             const HershNewTicket *ticket);
+
+/**
+ * Adds a ticket in place of one with its id, whatever its state. `added` gets how, and may be NULL.
+ * Otherwise like `hersh_kharon_add`.
+ */
+HershStatus hersh_kharon_add_or_replace(HershKharon *kharon,
+                                        const HershNewTicket *ticket,
+                                        HershAdded *added);
+
+/**
+ * Adds a ticket unless there is one with its id, or a pending one with its unique key. `added` gets
+ * how, and `kept`, when it was kept out, the id of the ticket that is there, to be freed with
+ * `hersh_string_free`; both may be NULL. Otherwise like `hersh_kharon_add`.
+ */
+HershStatus hersh_kharon_add_if_absent(HershKharon *kharon,
+                                       const HershNewTicket *ticket,
+                                       HershAdded *added,
+                                       char **kept);
+
+/**
+ * Adds `count` tickets at once, at most a million, each by itself, in their order: much faster than
+ * one by one where a disk is to be waited for. `if_exists` is a `HershIfExists`. `statuses`, if it is
+ * not NULL, gets for each of them what `hersh_kharon_add` would have answered; the answer of the call
+ * is `HERSH_STATUS_OK` only if all were added, or kept out as asked, and else that of the first that
+ * was not.
+ */
+HershStatus hersh_kharon_add_all(HershKharon *kharon,
+                                 const HershNewTicket *const *tickets,
+                                 size_t count,
+                                 int32_t if_exists,
+                                 HershStatus *statuses);
+
+/**
+ * The ticket's id; NULL when it is no claim of this thread.
+ */
+const char *hersh_claim_id(const HershClaim *claim);
+
+/**
+ * The ticket's type; NULL when it is no claim of this thread.
+ */
+const char *hersh_claim_type(const HershClaim *claim);
+
+/**
+ * The bytes that the ticket carries, and how many. NULL and 0 when there are none.
+ */
+HershStatus hersh_claim_payload(const HershClaim *claim, const uint8_t **payload, size_t *length);
+
+/**
+ * Counts from 1; above 1 the ticket was claimed before. 0 when it is no claim of this thread.
+ */
+uint32_t hersh_claim_attempts(const HershClaim *claim);
+
+/**
+ * Proves this claim, for somebody else who is to settle the ticket under it; `HERSH_NO_CLAIM` when
+ * it is no claim of this thread.
+ */
+uint64_t hersh_claim_token(const HershClaim *claim);
+
+/**
+ * How many milliseconds until the claim is over, and others may claim the ticket; 0 when it is no
+ * claim of this thread.
+ */
+uint64_t hersh_claim_remaining_ms(const HershClaim *claim);
+
+/**
+ * Whether the Kharon is being stopped, so that there is reason to hurry; `true` when it is no claim
+ * of this thread.
+ */
+bool hersh_claim_is_stopping(const HershClaim *claim);
+
+/**
+ * The ticket as JSON, as `hersh_ticket_json` describes it. Free it with `hersh_string_free`.
+ */
+HershStatus hersh_claim_json(const HershClaim *claim, char **json);
+
+/**
+ * The work is done. The ticket is kept; one that repeats goes back to pending. Returns when the
+ * store has it. `options` may be NULL; so for all that settle.
+ */
+HershStatus hersh_claim_done(HershClaim *claim, const HershOptions *options);
+
+/**
+ * The work is done, and the ticket is removed, unless the options keep it.
+ */
+HershStatus hersh_claim_ack(HershClaim *claim, const HershOptions *options);
+
+/**
+ * The work failed for good: the ticket becomes a dead letter.
+ */
+HershStatus hersh_claim_fail(HershClaim *claim, const HershOptions *options);
+
+/**
+ * The work is no longer wanted. The ticket is removed, unless the options keep it.
+ */
+HershStatus hersh_claim_cancel(HershClaim *claim, const HershOptions *options);
+
+/**
+ * The ticket is to be tried again, after the delay that the options name.
+ */
+HershStatus hersh_claim_retry(HershClaim *claim, const HershOptions *options);
+
+/**
+ * Leaves the ticket claimed when the handler returns, for somebody else to settle, under the claim
+ * (`hersh_claim_token`) or without. If nobody does in time, it can be claimed again.
+ */
+HershStatus hersh_claim_leave(HershClaim *claim);
+
+/**
+ * Lets the claim run for the whole process time again, from now.
+ */
+HershStatus hersh_claim_extend(HershClaim *claim);
+
+/**
+ * The outcome of an attempt that failed with these words:
+ * `return hersh_claim_error(claim, "no network");` Always `HERSH_OUTCOME_ERROR`; words that are NULL
+ * or not UTF-8 are left out.
+ */
+HershOutcome hersh_claim_error(HershClaim *claim,
+                               const char *words);
+
+/**
+ * Makes a configuration of defaults: tickets in memory. Free it with `hersh_kharon_config_free`.
+ */
+HershStatus hersh_kharon_config_new(HershKharonConfig **config);
+
+/**
+ * Frees a configuration. NULL is fine.
+ */
+HershStatus hersh_kharon_config_free(HershKharonConfig *config);
+
+/**
+ * Keeps tickets in the SQLite file `path`, which is made if there is none; several processes of a
+ * machine may share it. `durability` is a `HershDurability`; `busy_timeout_ms` is how long a call
+ * waits for another process that writes, before it is `HERSH_STATUS_STORE_UNAVAILABLE`. `path` NULL:
+ * in memory, which ends with the process and is the default.
+ */
+HershStatus hersh_kharon_config_set_sqlite(HershKharonConfig *config,
+                                           const char *path,
+                                           int32_t durability,
+                                           uint64_t busy_timeout_ms);
+
+/**
+ * Whether time is virtual: it stands still at 2025-01-01 00:00 UTC until `hersh_kharon_advance_ms`
+ * moves it and runs what falls due, on the calling thread. For tests. Default `false`.
+ */
+HershStatus hersh_kharon_config_set_virtual_time(HershKharonConfig *config, bool virtual_time);
+
+/**
+ * How many threads run handlers, from 1 to 1,024. Default 4.
+ */
+HershStatus hersh_kharon_config_set_workers(HershKharonConfig *config, size_t workers);
+
+/**
+ * The most tickets claimed at once, from 1 to 1,024. Default 10.
+ */
+HershStatus hersh_kharon_config_set_batch_size(HershKharonConfig *config, size_t tickets);
+
+/**
+ * How long a worker may have a ticket before others may claim it. Default 30,000.
+ */
+HershStatus hersh_kharon_config_set_process_time_ms(HershKharonConfig *config,
+                                                    uint64_t milliseconds);
+
+/**
+ * The shortest and the longest time between two looks into the store. Being told of a new ticket
+ * waits for neither. Defaults 10 and 15,000.
+ */
+HershStatus hersh_kharon_config_set_poll_interval_ms(HershKharonConfig *config,
+                                                     uint64_t shortest,
+                                                     uint64_t longest);
+
+/**
+ * Whether to remove tickets that have expired. Default `true`.
+ */
+HershStatus hersh_kharon_config_set_expiration(HershKharonConfig *config, bool expiration);
+
+/**
+ * How long a ticket waits after a failed attempt: `base` to the power of the attempts, in seconds,
+ * at most `max_ms`; the part `jitter` of it, from 0 to 1, is left to chance. Defaults 1.5, 15,000,
+ * 0.2.
+ */
+HershStatus hersh_kharon_config_set_backoff(HershKharonConfig *config,
+                                            double base,
+                                            uint64_t max_ms,
+                                            double jitter);
+
+/**
+ * After how many failed attempts a ticket is failed for good; 0: never, which is the default.
+ */
+HershStatus hersh_kharon_config_set_max_attempts(HershKharonConfig *config, uint32_t attempts);
+
+/**
+ * How long a ticket stays after its handler succeeded; `HERSH_FOREVER`, the default: until it is
+ * deleted.
+ */
+HershStatus hersh_kharon_config_set_keep_done_ms(HershKharonConfig *config, uint64_t milliseconds);
+
+/**
+ * One more tube to work on. Without this call: the tube `"default"`.
+ */
+HershStatus hersh_kharon_config_add_tube(HershKharonConfig *config, const char *tube);
+
+/**
+ * Opens a group, to which tickets can then be added. When it is closed and none of them is pending
+ * any more, it is finished and its finalizers run: `count` tickets, at most 16; `finalizers` may be
+ * NULL when there are none. The group is forgotten `expire_in_ms` milliseconds after it is finished;
+ * `HERSH_FOREVER`: after a day, as by default. `HERSH_STATUS_EXISTS` when there is one of this name.
+ */
+HershStatus hersh_kharon_open_group(HershKharon *kharon,
+                                    const char *name,
+                                    const HershNewTicket *const *finalizers,
+                                    size_t count,
+                                    uint64_t expire_in_ms);
+
+/**
+ * Takes no more tickets into a group. `HERSH_STATUS_NOT_FOUND` when there is none.
+ */
+HershStatus hersh_kharon_close_group(HershKharon *kharon, const char *name);
+
+/**
+ * Forgets a group without pending tickets; its finalizers go, if they still wait.
+ * `HERSH_STATUS_STATE` while it has pending ones, `HERSH_STATUS_NOT_FOUND` when there is none.
+ */
+HershStatus hersh_kharon_delete_group(HershKharon *kharon, const char *name);
+
+/**
+ * A group with how far it has come, as JSON: `name`, `closed`, `pending`, `done`, `failed`,
+ * `cancelled`, `finalizers` (ids), `finished_at_us` (null before). Later versions may add keys. Free
+ * it with `hersh_string_free`. `HERSH_STATUS_NOT_FOUND` when there is none.
+ */
+HershStatus hersh_kharon_group_json(const HershKharon *kharon,
+                                    const char *name,
+                                    char **group);
+
+/**
+ * The ticket of an id, as the store has it now. Free it with `hersh_ticket_free`.
+ * `HERSH_STATUS_NOT_FOUND` when there is none.
+ */
+HershStatus hersh_kharon_get(const HershKharon *kharon, const char *id, HershTicket **ticket);
+
+/**
+ * A part of the tickets that match, as JSON: `tickets`, an array in which each is as
+ * `hersh_ticket_json` describes it, and `next`, where the listing goes on, or null at the end; a part
+ * may be short, or empty, and still go on. `status` is a `HershTicketStatus`; `kind`, `tube` and
+ * `group` may be NULL for any. At most `at_most` tickets are listed; `after` is NULL for the first
+ * part, and points to the last part's `next` for another. Free the listing with `hersh_string_free`.
+ */
+HershStatus hersh_kharon_list_json(const HershKharon *kharon,
+                                   int32_t status,
+                                   const char *kind,
+                                   const char *tube,
+                                   const char *group,
+                                   size_t at_most,
+                                   const uint64_t *after,
+                                   char **listing);
+
+/**
+ * How many tickets the store has, as JSON: `pending`, `claimed` (of the pending ones), `done`,
+ * `failed`, `cancelled`. Later versions may add keys. Free it with `hersh_string_free`.
+ */
+HershStatus hersh_kharon_stats_json(const HershKharon *kharon, char **stats);
+
+/**
+ * What it has counted and measured, and how many tickets the store has, in the text format of
+ * Prometheus. Free it with `hersh_string_free`.
+ */
+HershStatus hersh_kharon_prometheus(const HershKharon *kharon, char **figures);
+
+/**
+ * Makes a ticket of a type. `id` tells it from every other in its store; NULL: a random one is made
+ * up. Names have from 1 to 255 bytes and no control characters: else
+ * `HERSH_STATUS_INVALID_ARGUMENT`. Free it with `hersh_new_ticket_free`.
+ */
+HershStatus hersh_new_ticket_new(const char *id, const char *kind, HershNewTicket **ticket);
+
+/**
+ * Frees a ticket; what was added stays. NULL is fine.
+ */
+HershStatus hersh_new_ticket_free(HershNewTicket *ticket);
+
+/**
+ * Its id. Free it with `hersh_string_free`.
+ */
+HershStatus hersh_new_ticket_id(const HershNewTicket *ticket, char **id);
+
+/**
+ * What it carries: any bytes, at most 16 MiB of them, which are copied.
+ */
+HershStatus hersh_new_ticket_set_payload(HershNewTicket *ticket,
+                                         const uint8_t *payload,
+                                         size_t length);
+
+/**
+ * Its place in the order: lower goes first. Default 512.
+ */
+HershStatus hersh_new_ticket_set_nice(HershNewTicket *ticket, int32_t nice);
+
+/**
+ * Runs so long after it was added.
+ */
+HershStatus hersh_new_ticket_set_delay_ms(HershNewTicket *ticket, uint64_t milliseconds);
+
+/**
+ * Runs at a moment, in milliseconds since the Unix epoch.
+ */
+HershStatus hersh_new_ticket_set_run_at_ms(HershNewTicket *ticket, uint64_t unix_ms);
+
+/**
+ * Waits in a tube, of which a Kharon works on those that it is told to. Default `"default"`.
+ */
+HershStatus hersh_new_ticket_set_tube(HershNewTicket *ticket, const char *tube);
+
+/**
+ * Belongs to a group, which must be open when it is added.
+ */
+HershStatus hersh_new_ticket_set_group(HershNewTicket *ticket, const char *group);
+
+/**
+ * Is the only pending one with this key.
+ */
+HershStatus hersh_new_ticket_set_unique_key(HershNewTicket *ticket, const char *key);
+
+/**
+ * Runs again and again, each `period_ms` milliseconds, at least 1,000. `missed` is a
+ * `HershCatchUp`; `at_most` counts for `HERSH_CATCH_UP_ALL` alone.
+ */
+HershStatus hersh_new_ticket_set_repeat_ms(HershNewTicket *ticket,
+                                           uint64_t period_ms,
+                                           int32_t missed,
+                                           uint32_t at_most);
+
+/**
+ * Runs again and again by the calendar, in UTC, as a line of cron says: `minute hour day-of-month
+ * month day-of-week`, or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. Otherwise like
+ * `hersh_new_ticket_set_repeat_ms`.
+ */
+HershStatus hersh_new_ticket_set_repeat_cron(HershNewTicket *ticket,
+                                             const char *line,
+                                             int32_t missed,
+                                             uint32_t at_most);
+
+/**
+ * Makes options that say nothing. Free them with `hersh_options_free`.
+ */
+HershStatus hersh_options_new(HershOptions **options);
+
+/**
+ * Frees options. NULL is fine.
+ */
+HershStatus hersh_options_free(HershOptions *options);
+
+/**
+ * Removes the ticket so long after; until then it is kept.
+ */
+HershStatus hersh_options_set_expire_in_ms(HershOptions *options, uint64_t milliseconds);
+
+/**
+ * Keeps the ticket where it would be removed.
+ */
+HershStatus hersh_options_set_keep(HershOptions *options);
+
+/**
+ * Says why. At most 4 KiB of it are kept.
+ */
+HershStatus hersh_options_set_error_reason(HershOptions *options, const char *reason);
+
+/**
+ * Lets a retry, or a revived ticket, wait.
+ */
+HershStatus hersh_options_set_delay_ms(HershOptions *options, uint64_t milliseconds);
+
+/**
+ * Gives a retry another place in the order: lower goes first.
+ */
+HershStatus hersh_options_set_nice(HershOptions *options, int32_t nice);
+
+/**
+ * Gives the ticket another payload: a result, or how far it came. The bytes are copied; any will
+ * do, and none, too.
+ */
+HershStatus hersh_options_set_payload(HershOptions *options, const uint8_t *payload, size_t length);
+
+/**
+ * Makes a router without handlers. Free it with `hersh_router_free`.
+ */
+HershStatus hersh_router_new(HershRouter **router);
+
+/**
+ * Frees a router. NULL is fine. Kharons that were started with it go on; the data of its handlers is
+ * freed when the last of them is stopped.
+ */
+HershStatus hersh_router_free(HershRouter *router);
+
+/**
+ * Runs `handler` for tickets of a type, instead of what ran for it before.
+ *
+ * `user_data` is taken over, also when this fails; `free_user_data` may be NULL.
+ */
+HershStatus hersh_router_handle(HershRouter *router,
+                                const char *kind,
+                                HershHandlerFn handler,
+                                void *user_data,
+                                HershFreeFn free_user_data);
+
+/**
+ * Runs `handler` for tickets of all other types; without it they are failed for good. Otherwise like
+ * `hersh_router_handle`.
+ */
+HershStatus hersh_router_not_found(HershRouter *router,
+                                   HershHandlerFn handler,
+                                   void *user_data,
+                                   HershFreeFn free_user_data);
+
+/**
+ * Limits how many tickets of a type one Kharon runs: at most `at_once` at once, and at most `count`
+ * that begin within `per_ms` milliseconds. 0 is no limit, for each of the two. Other processes do
+ * not count.
+ */
+HershStatus hersh_router_limit(HershRouter *router,
+                               const char *kind,
+                               size_t at_once,
+                               uint32_t count,
+                               uint64_t per_ms);
+
+/**
+ * Settles a ticket as done, and keeps it. One that repeats goes back to pending. `claim_token` is
+ * that of the claim under which it is done, which must not be void (`HERSH_STATUS_STALE_CLAIM`), or
+ * `HERSH_NO_CLAIM`: whoever has it. `options` may be NULL. Returns when the store has it.
+ * `HERSH_STATUS_NOT_FOUND` when there is no such ticket, `HERSH_STATUS_SETTLED` when it is settled
+ * already; so for all that settle.
+ */
+HershStatus hersh_kharon_done(HershKharon *kharon,
+                              const char *id,
+                              uint64_t claim_token,
+                              const HershOptions *options);
+
+/**
+ * Settles a ticket as done, and removes it, unless the options keep it. Otherwise like
+ * `hersh_kharon_done`.
+ */
+HershStatus hersh_kharon_ack(HershKharon *kharon,
+                             const char *id,
+                             uint64_t claim_token,
+                             const HershOptions *options);
+
+/**
+ * Settles a ticket as failed, and keeps it as a dead letter. Otherwise like `hersh_kharon_done`.
+ */
+HershStatus hersh_kharon_fail(HershKharon *kharon,
+                              const char *id,
+                              uint64_t claim_token,
+                              const HershOptions *options);
+
+/**
+ * Cancels a ticket, and removes it, unless the options keep it. A worker that has it is not
+ * interrupted, but what it does with it is refused. Otherwise like `hersh_kharon_done`.
+ */
+HershStatus hersh_kharon_cancel(HershKharon *kharon,
+                                const char *id,
+                                uint64_t claim_token,
+                                const HershOptions *options);
+
+/**
+ * Lets a pending ticket wait, from now, for the delay that the options name. Otherwise like
+ * `hersh_kharon_done`.
+ */
+HershStatus hersh_kharon_retry(HershKharon *kharon,
+                               const char *id,
+                               uint64_t claim_token,
+                               const HershOptions *options);
+
+/**
+ * Brings a dead letter back: a failed or cancelled ticket is pending again, with no attempts, after
+ * the delay that the options name. `HERSH_STATUS_STATE` when it is not dead. Otherwise like
+ * `hersh_kharon_done`.
+ */
+HershStatus hersh_kharon_revive(HershKharon *kharon,
+                                const char *id,
+                                uint64_t claim_token,
+                                const HershOptions *options);
+
+/**
+ * Removes a ticket in whatever state. Otherwise like `hersh_kharon_done`.
+ */
+HershStatus hersh_kharon_delete(HershKharon *kharon, const char *id, uint64_t claim_token);
+
+/**
+ * Brings back up to `at_most` failed tickets: those of a type, a tube and a group, of which each may
+ * be NULL for any. `revived` gets how many, and may be NULL.
+ */
+HershStatus hersh_kharon_revive_all(HershKharon *kharon,
+                                    const char *kind,
+                                    const char *tube,
+                                    const char *group,
+                                    size_t at_most,
+                                    size_t *revived);
+
+/**
+ * Frees a ticket; the store keeps its own. NULL is fine.
+ */
+HershStatus hersh_ticket_free(HershTicket *ticket);
+
+/**
+ * Its id; NULL when it is no ticket.
+ */
+const char *hersh_ticket_id(const HershTicket *ticket);
+
+/**
+ * Its type; NULL when it is no ticket.
+ */
+const char *hersh_ticket_type(const HershTicket *ticket);
+
+/**
+ * Where it stands; `HERSH_TICKET_STATUS_ANY` when it is no ticket.
+ */
+HershTicketStatus hersh_ticket_status(const HershTicket *ticket);
+
+/**
+ * How often it was claimed since it was added, revived, or fell due by its schedule; 0 when it is
+ * no ticket.
+ */
+uint32_t hersh_ticket_attempts(const HershTicket *ticket);
+
+/**
+ * The token of its last claim, for settling it under that claim; `HERSH_NO_CLAIM` when there is
+ * none, or it is no ticket.
+ */
+uint64_t hersh_ticket_token(const HershTicket *ticket);
+
+/**
+ * Why its last attempt failed; NULL when none has, or it is no ticket.
+ */
+const char *hersh_ticket_error_reason(const HershTicket *ticket);
+
+/**
+ * The bytes that it carries, and how many. NULL and 0 when there are none.
+ */
+HershStatus hersh_ticket_payload(const HershTicket *ticket,
+                                 const uint8_t **payload,
+                                 size_t *length);
+
+/**
+ * All of it as JSON: `id`, `type`, `tube`, `payload` (null where it is not UTF-8), `payload_length`,
+ * `nice`, `runat_us`, `status` (`"pending"`, `"done"`, `"failed"` or `"cancelled"`), `attempts`,
+ * `ctime_us`, `mtime_us`, `error_reason`, `expires_at_us`, `claim` (null, or `token` and
+ * `until_us`), `group`, `unique_key`, `repeat`. Times are microseconds since the Unix epoch. Later
+ * versions may add keys. Free it with `hersh_string_free`.
+ */
+HershStatus hersh_ticket_json(const HershTicket *ticket,
+                              char **json);
 
 /**
  * The value before as JSON; NULL when there is none. Valid until the callback returns.

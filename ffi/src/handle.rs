@@ -46,6 +46,13 @@ tags! {
     Flow = 7, "HershFlow";
     Simulation = 8, "HershSimulation";
     Replay = 9, "HershReplay";
+    KharonConfig = 10, "HershKharonConfig";
+    Kharon = 11, "HershKharon";
+    Router = 12, "HershRouter";
+    NewTicket = 13, "HershNewTicket";
+    Ticket = 14, "HershTicket";
+    Claim = 15, "HershClaim";
+    Options = 16, "HershOptions";
 }
 
 impl Tag {

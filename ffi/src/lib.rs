@@ -28,6 +28,7 @@ mod context;
 mod error;
 mod flow;
 mod handle;
+mod kharon;
 mod managed;
 mod outcome;
 #[cfg(test)]

@@ -44,13 +44,13 @@ pub(crate) unsafe fn optional_text<'a>(
     unsafe { text(place, argument) }.map(Some)
 }
 
-/// An argument of `length` bytes, which must be UTF-8. NULL is fine where there are none.
+/// An argument of `length` bytes. NULL is fine where there are none.
 ///
 /// # Safety
 /// `bytes` is NULL or points to at least `length` bytes that stay as they are while in use.
-pub(crate) unsafe fn bytes<'a>(bytes: *const u8, length: usize, argument: &str) -> Answer<&'a str> {
+pub(crate) unsafe fn raw<'a>(bytes: *const u8, length: usize, argument: &str) -> Answer<&'a [u8]> {
     if length == 0 {
-        return Ok("");
+        return Ok(&[]);
     }
     if bytes.is_null() {
         return Err(null(argument));
@@ -60,7 +60,16 @@ pub(crate) unsafe fn bytes<'a>(bytes: *const u8, length: usize, argument: &str) 
         return Err(Failure::new(HershStatus::InvalidArgument, words));
     }
     // SAFETY: not NULL, of a possible length, and so what the caller vouches for.
-    utf8(unsafe { std::slice::from_raw_parts(bytes, length) }, argument)
+    Ok(unsafe { std::slice::from_raw_parts(bytes, length) })
+}
+
+/// An argument of `length` bytes, which must be UTF-8.
+///
+/// # Safety
+/// See [`raw`].
+pub(crate) unsafe fn bytes<'a>(bytes: *const u8, length: usize, argument: &str) -> Answer<&'a str> {
+    // SAFETY: the caller's duty is the same.
+    utf8(unsafe { raw(bytes, length, argument) }?, argument)
 }
 
 fn utf8<'a>(bytes: &'a [u8], argument: &str) -> Answer<&'a str> {

@@ -37,7 +37,9 @@ fn generated(dir: &Path) -> String {
         },
         // C names it by its number, so no function has it in its signature.
         export: ExportConfig {
-            include: vec!["HershPersistWhen".to_owned()],
+            include: ["HershPersistWhen", "HershDurability", "HershCatchUp", "HershIfExists"]
+                .map(str::to_owned)
+                .to_vec(),
             ..ExportConfig::default()
         },
         function: FunctionConfig { sort_by: Some(SortKey::None), ..FunctionConfig::default() },
