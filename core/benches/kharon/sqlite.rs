@@ -19,6 +19,7 @@ impl Bare {
         connection
             .execute_batch(&format!(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};
+                 PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16384;
                  CREATE TABLE queue (
                     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
                     payload BLOB NOT NULL, nice INTEGER NOT NULL, runat INTEGER NOT NULL,

@@ -9,8 +9,8 @@ use hersh::kharon::{Label, NewTicket, Status, Store, Ticket};
 
 use crate::report::{percentile, rate};
 
-/// Adds so many ready tickets, the first of that number, in batches, from so many threads. How
-/// many a second.
+/// Adds so many ready tickets, the first of that number, in batches, from so many threads, which
+/// take turns. How many a second.
 pub(crate) fn add(
     store: &dyn Store,
     first: usize,
@@ -18,21 +18,25 @@ pub(crate) fn add(
     batch: usize,
     threads: usize,
 ) -> f64 {
+    let next = AtomicUsize::new(first);
+    let end = first + count;
     let began = Instant::now();
-    let each = count / threads;
     thread::scope(|scope| {
-        for thread in 0..threads {
-            scope.spawn(move || {
-                let from = first + thread * each;
-                for start in (from..from + each).step_by(batch) {
-                    let additions = (start..(start + batch).min(from + each)).map(addition);
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let start = next.fetch_add(batch, Ordering::Relaxed);
+                    if start >= end {
+                        return;
+                    }
+                    let additions = (start..(start + batch).min(end)).map(addition);
                     let added = store.add(additions.collect()).unwrap();
                     assert!(added.iter().all(Result::is_ok));
                 }
             });
         }
     });
-    rate(each * threads, began.elapsed())
+    rate(count, began.elapsed())
 }
 
 pub(crate) fn addition(number: usize) -> Addition {
@@ -60,7 +64,8 @@ fn done(ticket: &Ticket) -> Update {
     Update { id: ticket.id.clone(), token: ticket.token(), change }
 }
 
-/// Claims and settles so many tickets in batches, from so many threads. How many a second.
+/// Claims and settles so many tickets in batches, from so many threads, each settling what it has
+/// while it claims more. How many a second.
 pub(crate) fn settle(store: &dyn Store, count: usize, batch: usize, threads: usize) -> f64 {
     let left = AtomicUsize::new(count / batch);
     let began = Instant::now();
@@ -68,12 +73,15 @@ pub(crate) fn settle(store: &dyn Store, count: usize, batch: usize, threads: usi
         for _ in 0..threads {
             scope.spawn(|| {
                 let poll = poll(batch);
+                let mut claimed: Vec<Ticket> = Vec::new();
                 while take(&left) {
-                    let tickets = store.poll_pending(&poll).unwrap().tickets;
-                    assert_eq!(tickets.len(), batch, "tickets are missing");
-                    let settled = store.update(tickets.iter().map(done).collect()).unwrap();
-                    assert!(settled.iter().all(Result::is_ok));
+                    let turn = store.turn(claimed.iter().map(done).collect(), &poll);
+                    assert!(turn.updated.unwrap().iter().all(Result::is_ok));
+                    claimed = turn.polled.unwrap().tickets;
+                    assert_eq!(claimed.len(), batch, "tickets are missing");
                 }
+                let settled = store.update(claimed.iter().map(done).collect()).unwrap();
+                assert!(settled.iter().all(Result::is_ok));
             });
         }
     });

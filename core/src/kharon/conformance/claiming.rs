@@ -20,6 +20,7 @@ list_checks!(
     only_the_tubes_that_are_asked_for_are_looked_into,
     several_tubes_go_in_one_order,
     a_budget_limits_a_kind_and_hides_no_other,
+    a_budget_is_for_all_tubes_together,
     tokens_are_never_given_twice,
     a_poll_says_when_to_come_again,
     a_poll_for_nothing_brings_nothing,
@@ -129,6 +130,20 @@ fn a_budget_limits_a_kind_and_hides_no_other(desk: &Desk<'_>) {
     assert!(desk.poll(&with(0)).tickets.is_empty());
     let polled = desk.poll(&with(5));
     assert_eq!(ids(&polled.tickets), ["limited 01", "limited 02", "limited 03"]);
+}
+
+fn a_budget_is_for_all_tubes_together(desk: &Desk<'_>) {
+    for (id, tube, nice) in [("a", "x", 1), ("b", "y", 2), ("c", "x", 3)] {
+        let new = NewTicket::new(id, "limited").unwrap();
+        desk.add(new.tube(label(tube)).nice(nice));
+    }
+    desk.add(ticket("free").tube(label("y")).nice(9));
+    let with = |budget| Poll {
+        budgets: vec![(label("limited"), budget)],
+        ..of_tubes(desk, 5, &["x", "y"])
+    };
+    assert_eq!(ids(&desk.poll(&with(2)).tickets), ["a", "b", "free"]);
+    assert_eq!(ids(&desk.poll(&with(2)).tickets), ["c"]);
 }
 
 fn tokens_are_never_given_twice(desk: &Desk<'_>) {

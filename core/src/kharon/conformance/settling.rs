@@ -8,7 +8,7 @@ use crate::kharon::error::UpdateError;
 use crate::kharon::name::TicketId;
 use crate::kharon::payload::Payload;
 use crate::kharon::store::{Change, Update};
-use crate::kharon::ticket::{ClaimToken, Status};
+use crate::kharon::ticket::{ClaimToken, Status, Ticket};
 
 list_checks!(
     a_settled_ticket_stays_or_goes_as_it_was_said,
@@ -22,6 +22,7 @@ list_checks!(
     a_dead_letter_can_be_revived,
     a_batch_of_changes_answers_each_by_itself,
     what_is_not_there_is_not_found,
+    a_turn_settles_and_then_claims,
 );
 
 fn a_settled_ticket_stays_or_goes_as_it_was_said(desk: &Desk<'_>) {
@@ -218,4 +219,30 @@ fn what_is_not_there_is_not_found(desk: &Desk<'_>) {
             assert!(matches!(answer, Err(UpdateError::NotFound)), "{answer:?}");
         }
     }
+}
+
+fn a_turn_settles_and_then_claims(desk: &Desk<'_>) {
+    for id in ["a", "b", "c"] {
+        desk.add(ticket(id));
+    }
+    let poll = desk.poll_of(2);
+    let first = desk.store.turn(Vec::new(), &poll);
+    assert!(first.updated.unwrap().is_empty());
+    let first = first.polled.unwrap().tickets;
+    assert_eq!(ids(&first), ["a", "b"]);
+    let update = |at: usize, change| {
+        let ticket: &Ticket = &first[at];
+        Update { id: ticket.id.clone(), token: ticket.token(), change }
+    };
+    let changes = vec![update(0, finish(Status::Done)), update(1, Change::Release)];
+    let second = desk.store.turn(changes.clone(), &poll);
+    assert!(second.updated.unwrap().iter().all(Result::is_ok));
+    let second = second.polled.unwrap().tickets;
+    assert_eq!(ids(&second), ["b", "c"], "what was given back can be claimed at once");
+    let third = desk.store.turn(changes, &poll);
+    let refused = third.updated.unwrap();
+    assert!(refused.iter().all(|answer| matches!(answer, Err(UpdateError::StaleClaim))));
+    assert!(third.polled.unwrap().tickets.is_empty());
+    let stats = desk.store.stats().unwrap();
+    assert_eq!((stats.pending, stats.claimed, stats.done), (2, 2, 1), "{stats:?}");
 }

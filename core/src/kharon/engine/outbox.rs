@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::lock;
 use crate::kharon::error::{StoreError, UpdateError};
 use crate::kharon::metrics::{Count, Metrics};
-use crate::kharon::store::{Store, Update};
+use crate::kharon::store::{Poll, Polled, Store, Turn, Update};
 use crate::kharon::time::Timestamp;
 
 /// The most results that may wait. Workers wait for room before they take another ticket.
@@ -32,6 +32,13 @@ pub(super) struct Outbox {
 pub(super) struct Parcel {
     pub(super) update: Update,
     pub(super) until: Timestamp,
+}
+
+/// Results on their way to the store.
+struct Sent {
+    counts: Vec<Count>,
+    /// Themselves, where they are offered again if the store does not take them.
+    kept: Vec<Parcel>,
 }
 
 impl Outbox {
@@ -68,15 +75,50 @@ impl Outbox {
         if self.len() == 0 {
             return Ok(());
         }
+        let (updates, sent) = self.take();
+        self.book(sent, store.update(updates), metrics, now)
+    }
+
+    /// Claims tickets; and where that saves a journey, hands over what waits on the way.
+    pub(super) fn turn(
+        &self,
+        store: &dyn Store,
+        poll: &Poll,
+        metrics: &Metrics,
+        now: Timestamp,
+    ) -> Result<Polled, StoreError> {
+        if !self.retries || self.len() < self.enough / 2 {
+            return store.poll_pending(poll);
+        }
+        let (updates, sent) = self.take();
+        let Turn { updated, polled } = store.turn(updates, poll);
+        // Counted there; what was not taken waits on.
+        _ = self.book(sent, updated, metrics, now);
+        polled
+    }
+
+    /// Takes out what waits, and what is to be known of it when the store has answered.
+    fn take(&self) -> (Vec<Update>, Sent) {
         let parcels = std::mem::take(&mut *lock(&self.waiting));
         self.count.store(0, Ordering::Release);
-        let counts: Vec<_> = parcels.iter().map(|one| Count::of(&one.update.change)).collect();
-        let (updates, kept): (Vec<_>, _) = if self.retries {
+        let counts = parcels.iter().map(|one| Count::of(&one.update.change)).collect();
+        let (updates, kept) = if self.retries {
             (parcels.iter().map(|one| one.update.clone()).collect(), parcels)
         } else {
             (parcels.into_iter().map(|one| one.update).collect(), Vec::new())
         };
-        match store.update(updates) {
+        (updates, Sent { counts, kept })
+    }
+
+    /// Counts what the store has taken, and lets wait on what it could not.
+    fn book(
+        &self,
+        Sent { counts, kept }: Sent,
+        answers: Result<Vec<Result<(), UpdateError>>, StoreError>,
+        metrics: &Metrics,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match answers {
             Ok(answers) => {
                 for (answer, count) in answers.into_iter().zip(counts) {
                     match answer {

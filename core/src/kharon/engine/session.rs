@@ -120,7 +120,7 @@ impl Session {
         let at_most = self.appetite();
         let lease = settings.process_time;
         let poll = Poll { tubes: settings.tubes.clone(), at_most, lease, budgets };
-        match store.poll_pending(&poll) {
+        match self.outbox.turn(&**store, &poll, metrics, now) {
             Ok(polled) if polled.tickets.is_empty() => {
                 *failures = 0;
                 let times = [polled.next_in, allowed_in, Some(settings.max_poll_interval)];

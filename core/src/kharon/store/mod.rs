@@ -14,7 +14,7 @@ mod sqlite;
 pub use memory::MemoryStore;
 pub use ops::{
     Added, Addition, Change, Cursor, Expired, Filter, IfExists, Listing, Page, Poll, Polled,
-    StoreStats, Update,
+    StoreStats, Turn, Update,
 };
 #[cfg(feature = "kharon-sqlite")]
 pub use sqlite::{Durability, SqliteOptions, SqliteStore};
@@ -72,6 +72,14 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When the store cannot serve.
     fn poll_pending(&self, poll: &Poll) -> Result<Polled, StoreError>;
+
+    /// Changes tickets, and then claims some: what a worker that comes back with its results wants.
+    /// Nothing but an [`update`](Self::update) and a [`poll_pending`](Self::poll_pending) after it,
+    /// which is what this does unless a store can do both in one transaction or one journey.
+    fn turn(&self, updates: Vec<Update>, poll: &Poll) -> Turn {
+        let updated = self.update(updates);
+        Turn { updated, polled: self.poll_pending(poll) }
+    }
 
     /// Removes up to so many tickets whose `expires_at` is reached, and groups that are finished
     /// for longer than their `expire_in` and have no pending (revived) ticket.
@@ -145,6 +153,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn poll_pending(&self, poll: &Poll) -> Result<Polled, StoreError> {
         (**self).poll_pending(poll)
+    }
+
+    fn turn(&self, updates: Vec<Update>, poll: &Poll) -> Turn {
+        (**self).turn(updates, poll)
     }
 
     fn expire_tickets(&self, at_most: usize) -> Result<Expired, StoreError> {

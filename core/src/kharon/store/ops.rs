@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::kharon::error::{StoreError, UpdateError};
 use crate::kharon::name::{Label, TicketId};
 use crate::kharon::payload::Payload;
 use crate::kharon::ticket::{ClaimToken, NewTicket, Status, Ticket};
@@ -128,6 +129,15 @@ pub struct Polled {
     /// were not claimed: there may be some when `tickets` is as long as was asked, or a budget was
     /// used up.
     pub next_in: Option<Duration>,
+}
+
+/// What came of changing tickets and claiming others in one call.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// As [`Store::update`](super::Store::update) answers.
+    pub updated: Result<Vec<Result<(), UpdateError>>, StoreError>,
+    /// As [`Store::poll_pending`](super::Store::poll_pending) answers.
+    pub polled: Result<Polled, StoreError>,
 }
 
 /// What an expiry brought.

@@ -38,10 +38,26 @@ struct Tube {
     waiting: BTreeSet<(Timestamp, u32)>,
 }
 
-/// Which ticket to claim next: the best of each lane, and how many that lane may still give.
+/// Which ticket to claim next: the best of each lane.
 #[derive(Debug)]
 pub(super) struct Heads {
-    heads: BinaryHeap<Reverse<(Key, u32, usize)>>,
+    heads: BinaryHeap<Reverse<(Key, u32)>>,
+    /// How many of the limited types may still be claimed, in whatever tube they are.
+    budgets: Vec<(Label, usize)>,
+}
+
+impl Heads {
+    /// Whether one more of a type may be claimed; it is counted if so.
+    fn allow(&mut self, kind: &Label) -> bool {
+        match self.budgets.iter_mut().find(|(limited, _)| limited == kind) {
+            Some((_, 0)) => false,
+            Some((_, left)) => {
+                *left -= 1;
+                true
+            }
+            None => true,
+        }
+    }
 }
 
 impl Lanes {
@@ -144,23 +160,24 @@ impl Lanes {
         let head = |lane: &u32| {
             let Lane { kind, ready, .. } = &self.all[*lane as usize];
             let head = ready.first()?;
-            let budget = poll.budget(kind);
-            (budget > 0).then_some(Reverse((*head, *lane, budget)))
+            (poll.budget(kind) > 0).then_some(Reverse((*head, *lane)))
         };
-        Heads { heads: lanes.filter_map(head).collect() }
+        Heads { heads: lanes.filter_map(head).collect(), budgets: poll.budgets.clone() }
     }
 
     /// Takes the best ticket of all.
     pub(super) fn take_best(&mut self, heads: &mut Heads) -> Option<Key> {
-        let Reverse((key, lane, budget)) = heads.heads.pop()?;
-        let ready = &mut self.all[lane as usize].ready;
-        ready.pop_first();
-        if budget > 1
-            && let Some(next) = ready.first()
-        {
-            heads.heads.push(Reverse((*next, lane, budget - 1)));
+        loop {
+            let Reverse((key, lane)) = heads.heads.pop()?;
+            let Lane { kind, ready, .. } = &mut self.all[lane as usize];
+            if heads.allow(kind) {
+                ready.pop_first();
+                if let Some(next) = ready.first() {
+                    heads.heads.push(Reverse((*next, lane)));
+                }
+                return Some(key);
+            }
         }
-        Some(key)
     }
 }
 

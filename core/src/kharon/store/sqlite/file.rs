@@ -5,11 +5,19 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::schema::{APPLICATION_ID, STEPS};
 use super::{Durability, SqliteOptions};
 use crate::kharon::error::{StoreError, StoreFault};
+
+/// Each transaction writes every page that it touches, whole: small ones are less to write.
+const PAGE_BYTES: u32 = 2048;
+
+/// From how many pages on the log is copied into the file: 16 MiB. The same few pages change again
+/// and again; copying them back less often writes them less.
+const LOG_PAGES: u32 = 8192;
 
 /// The bytes before the pages of a SQLite file that say what it is (SQLite file format, 1.3).
 struct Header([u8; 100]);
@@ -48,8 +56,7 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, S
         Durability::Normal => "NORMAL",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
-    // The same few pages change again and again; copying them back less often writes them less.
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", 4000, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", LOG_PAGES, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     migrate(&mut connection)?;
     Ok(connection)
@@ -67,6 +74,8 @@ fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection, StoreErro
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(options.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Plans must not hang on the values bound, or statements are prepared anew for other values.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection)
@@ -113,6 +122,7 @@ fn create(path: &Path) -> io::Result<Result<(), StoreError>> {
 
 fn draw(draft: &Path) -> Result<(), StoreError> {
     let mut connection = Connection::open(draft)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     migrate(&mut connection)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::rows::damaged;
 use super::tx::Tx;
@@ -82,6 +82,19 @@ impl Tx<'_> {
         if finished { self.free(&group.finalizers) } else { Ok(()) }
     }
 
+    /// Makes the finalizers of a group ready.
+    fn free(&mut self, finalizers: &[TicketId]) -> Result<(), StoreError> {
+        for id in finalizers {
+            if let Some(mut kept) = self.find(id)? {
+                let before = kept.clone();
+                if rules::free_finalizer(&mut kept.ticket, self.now) {
+                    self.write(&before, &kept.ticket)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn open_group(&mut self, new: NewGroup) -> Result<(), GroupError> {
         new.check()?;
         if self.group(&new.name)?.is_some() {
@@ -123,22 +136,15 @@ impl Tx<'_> {
             .map_err(StoreError::from)?;
         delete.execute([name.as_str()]).map_err(StoreError::from)?;
         for id in &group.finalizers {
-            if let Some((seq, ticket)) = self.find(id)?
-                && rules::is_held(&ticket)
+            if let Some(kept) = self.find(id)?
+                && rules::is_held(&kept.ticket)
             {
-                self.remove(seq)?;
-                if let Some(outer) = &ticket.group {
+                self.remove(&kept)?;
+                if let Some(outer) = &kept.ticket.group {
                     self.count(outer, (Status::Pending, Status::Cancelled))?;
                 }
             }
         }
         Ok(())
     }
-}
-
-/// How many tickets of a status there are.
-pub(super) fn tally(connection: &Connection, sql: &str) -> Result<u64, StoreError> {
-    let mut tally = connection.prepare_cached(sql)?;
-    let count: Option<i64> = tally.query_row([], |row| row.get(0)).optional()?;
-    Ok(count.unwrap_or(0).cast_unsigned())
 }

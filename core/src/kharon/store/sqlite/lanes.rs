@@ -8,12 +8,17 @@ use super::rows::damaged;
 use crate::kharon::error::StoreError;
 use crate::kharon::name::Label;
 
-/// The lanes that are known. Lanes are never removed, so what is known stays true, unless the
-/// transaction that made one is rolled back.
+/// The most lanes that a reader remembers, which does not hear of those that are given up.
+const MOST: usize = 10_000;
+
+/// The lanes that are known. Who writes forgets them when somebody else has written, who may have
+/// given some up; the names of a lane stay true for ever, since no number is given twice.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     numbers: HashMap<Label, HashMap<Label, i64>>,
     names: HashMap<i64, (Label, Label)>,
+    /// All lanes of tubes that were asked for.
+    tubes: HashMap<Label, Vec<i64>>,
 }
 
 impl Lanes {
@@ -26,6 +31,20 @@ impl Lanes {
     pub(super) fn clear(&mut self) {
         self.numbers.clear();
         self.names.clear();
+        self.tubes.clear();
+    }
+
+    /// Forgets a lane that was given up.
+    pub(super) fn forget(&mut self, lane: i64) {
+        if let Some((tube, kind)) = self.names.remove(&lane)
+            && let Some(kinds) = self.numbers.get_mut(&tube)
+        {
+            kinds.remove(&kind);
+            self.tubes.remove(&tube);
+            if kinds.is_empty() {
+                self.numbers.remove(&tube);
+            }
+        }
     }
 
     /// The lane of a type in a tube, made if need be.
@@ -41,11 +60,14 @@ impl Lanes {
         let mut find =
             connection.prepare_cached("SELECT lane FROM lanes WHERE tube = ?1 AND kind = ?2")?;
         let names = params![tube.as_str(), kind.as_str()];
-        let lane = match find.query_row(names, |row| row.get(0)).optional()? {
-            Some(lane) => lane,
-            None => connection
-                .prepare_cached("INSERT INTO lanes (tube, kind) VALUES (?1, ?2)")?
-                .insert(names)?,
+        let known = find.query_row(names, |row| row.get(0)).optional()?;
+        let lane = if let Some(lane) = known {
+            lane
+        } else {
+            self.tubes.remove(tube);
+            let mut make =
+                connection.prepare_cached("INSERT INTO lanes (tube, kind) VALUES (?1, ?2)")?;
+            make.insert(names)?
         };
         self.know(lane, tube, kind);
         Ok(lane)
@@ -61,18 +83,24 @@ impl Lanes {
         &mut self,
         connection: &Connection,
         tube: &Label,
-    ) -> Result<Vec<i64>, StoreError> {
-        let mut find = connection.prepare_cached("SELECT lane FROM lanes WHERE tube = ?1")?;
-        let lanes: Vec<i64> =
-            find.query_map([tube.as_str()], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        if lanes.iter().any(|lane| !self.names.contains_key(lane)) {
-            self.learn(connection)?;
+    ) -> Result<&[i64], StoreError> {
+        if !self.tubes.contains_key(tube) {
+            let mut find = connection.prepare_cached("SELECT lane FROM lanes WHERE tube = ?1")?;
+            let lanes: Vec<i64> =
+                find.query_map([tube.as_str()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            if lanes.iter().any(|lane| !self.names.contains_key(lane)) {
+                self.learn(connection)?;
+            }
+            self.tubes.insert(tube.clone(), lanes);
         }
-        Ok(lanes)
+        Ok(self.tubes.get(tube).map_or(&[], Vec::as_slice))
     }
 
     /// Learns of all lanes, those of other processes included.
     pub(super) fn learn(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        if self.names.len() >= MOST {
+            self.clear();
+        }
         let mut find = connection.prepare_cached("SELECT lane, tube, kind FROM lanes")?;
         let mut rows = find.query([])?;
         while let Some(row) = rows.next()? {

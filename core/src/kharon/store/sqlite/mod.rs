@@ -1,12 +1,16 @@
 //! Tickets in a SQLite file: embedded, durable, shared by the processes of one machine.
 
 mod claiming;
+mod counts;
 mod file;
 mod groups;
 mod lanes;
+mod leases;
+mod memo;
 mod options;
 mod rows;
 mod schema;
+mod settling;
 mod tokens;
 mod tx;
 mod writer;
@@ -21,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::{
-    Added, Addition, Cursor, Expired, Filter, Listing, Page, Poll, Polled, Store, StoreStats,
+    Added, Addition, Cursor, Expired, Filter, Listing, Page, Poll, Polled, Store, StoreStats, Turn,
     Update,
 };
 use crate::kharon::bell::{Bell, Bells};
@@ -150,6 +154,17 @@ impl SqliteStore {
     }
 }
 
+fn update_all(
+    tx: &mut Tx<'_>,
+    updates: &[Update],
+) -> Result<Vec<Result<(), UpdateError>>, StoreError> {
+    let update = |update| match tx.update(update) {
+        Err(UpdateError::Store(error)) => Err(error),
+        answer => Ok(answer),
+    };
+    updates.iter().map(update).collect()
+}
+
 impl Store for SqliteStore {
     fn add(&self, additions: Vec<Addition>) -> Result<Vec<Result<Added, AddError>>, StoreError> {
         let add = |tx: &mut Tx<'_>, addition| match tx.add(addition) {
@@ -169,20 +184,26 @@ impl Store for SqliteStore {
         let mut rows = find.query([id.as_str()])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         lanes.meet(connection, row.get(2)?)?;
-        rows::read(row, lanes).map(|(_, ticket)| Some(ticket))
+        rows::read(row, lanes).map(|kept| Some(kept.ticket))
     }
 
     fn update(&self, updates: Vec<Update>) -> Result<Vec<Result<(), UpdateError>>, StoreError> {
-        let update = |tx: &mut Tx<'_>, update: &Update| match tx.update(update) {
-            Err(UpdateError::Store(error)) => Err(error),
-            answer => Ok(answer),
-        };
-        self.write(true, move |tx| updates.iter().map(|one| update(tx, one)).collect())
+        self.write(true, move |tx| update_all(tx, &updates))
     }
 
     fn poll_pending(&self, poll: &Poll) -> Result<Polled, StoreError> {
         let poll = poll.clone();
         self.write(false, move |tx| tx.poll(&poll))
+    }
+
+    fn turn(&self, updates: Vec<Update>, poll: &Poll) -> Turn {
+        let poll = poll.clone();
+        let durable = !updates.is_empty();
+        let work = move |tx: &mut Tx<'_>| Ok((update_all(tx, &updates)?, tx.poll(&poll)?));
+        match self.write(durable, work) {
+            Ok((answers, claimed)) => Turn { updated: Ok(answers), polled: Ok(claimed) },
+            Err(error) => Turn { updated: Err(error.clone()), polled: Err(error) },
+        }
     }
 
     fn expire_tickets(&self, at_most: usize) -> Result<Expired, StoreError> {
@@ -195,7 +216,7 @@ impl Store for SqliteStore {
         let mut list = connection.prepare_cached(concat!(
             "SELECT ",
             columns!(),
-            " FROM tickets WHERE seq > ?1 AND (?2 IS NULL OR status = ?2) \
+            " FROM tickets WHERE seq > ?1 AND (?2 IS NULL OR max(state, 4) - 4 = ?2) \
              AND (?3 IS NULL OR group_name = ?3) \
              AND ((?4 IS NULL AND ?5 IS NULL) OR lane IN (SELECT lane FROM lanes \
              WHERE (?4 IS NULL OR tube = ?4) AND (?5 IS NULL OR kind = ?5))) \
@@ -214,9 +235,9 @@ impl Store for SqliteStore {
         let mut end = after;
         while let Some(row) = rows.next()? {
             lanes.meet(connection, row.get(2)?)?;
-            let (seq, ticket) = rows::read(row, lanes)?;
-            listing.tickets.push(ticket);
-            end = seq;
+            let kept = rows::read(row, lanes)?;
+            listing.tickets.push(kept.ticket);
+            end = kept.seq;
         }
         let full = !listing.tickets.is_empty() && listing.tickets.len() >= page.at_most;
         listing.next = full.then_some(Cursor(end.cast_unsigned()));
@@ -225,22 +246,26 @@ impl Store for SqliteStore {
 
     fn stats(&self) -> Result<StoreStats, StoreError> {
         let Reader { connection, .. } = &*lock(&self.reader);
-        let mut count =
-            connection.prepare_cached("SELECT status, count(*) FROM tickets GROUP BY status")?;
-        let mut rows = count.query([])?;
-        let mut stats = StoreStats::default();
-        while let Some(row) = rows.next()? {
-            let number: i64 = row.get(1)?;
-            let number = number.cast_unsigned();
-            match row.get::<_, i64>(0)? {
-                0 => stats.pending = number,
-                1 => stats.done = number,
-                2 => stats.failed = number,
-                _ => stats.cancelled = number,
-            }
-        }
-        let claimed = "SELECT count(*) FROM tickets WHERE spot = 2 AND token IS NOT NULL";
-        stats.claimed = groups::tally(connection, claimed)?;
+        // As many rows as there are types in tubes, and batches of claims: tickets are not counted.
+        let mut count = connection.prepare_cached(
+            "SELECT total(open) FILTER (WHERE until = 0), total(open) FILTER (WHERE until > 0), \
+             total(done), total(failed), total(cancelled) FROM ledger",
+        )?;
+        let stats = count.query_row([], |row| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a sum of counts, of which no file holds 2^53"
+            )]
+            let count = |at| row.get::<_, f64>(at).map(|count| count as u64);
+            Ok(StoreStats {
+                pending: count(0)?,
+                claimed: count(1)?,
+                done: count(2)?,
+                failed: count(3)?,
+                cancelled: count(4)?,
+            })
+        })?;
         Ok(stats)
     }
 

@@ -2,8 +2,11 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
+use super::counts::Counts;
 use super::lanes::Lanes;
-use super::rows::{bytes, columns, place, read};
+use super::leases::Ended;
+use super::memo::Memo;
+use super::rows::{Kept, NO_TOKEN, bytes, columns, damaged, moment, place, read, state};
 use super::tokens::Tokens;
 use crate::kharon::error::{AddError, StoreError, UpdateError};
 use crate::kharon::name::{Label, TicketId};
@@ -16,10 +19,13 @@ use crate::kharon::time::Timestamp;
 pub(super) struct Tx<'a> {
     pub(super) connection: &'a Connection,
     pub(super) lanes: &'a mut Lanes,
+    pub(super) memo: &'a mut Memo,
     pub(super) tokens: &'a mut Tokens,
     pub(super) now: Timestamp,
     /// How many tickets became ready, or have a new time to wait for.
     pub(super) news: usize,
+    pub(super) counts: Counts,
+    pub(super) ended: Ended,
     /// The statements that are run most, held so that they are not looked up each time.
     pub(super) held: Held<'a>,
 }
@@ -27,12 +33,13 @@ pub(super) struct Tx<'a> {
 #[derive(Default)]
 pub(super) struct Held<'a> {
     insert: Option<CachedStatement<'a>>,
-    settle: Option<CachedStatement<'a>>,
-    remove: Option<CachedStatement<'a>>,
+    pub(super) settle: Option<CachedStatement<'a>>,
+    pub(super) settle_for_a_while: Option<CachedStatement<'a>>,
+    pub(super) remove: Option<CachedStatement<'a>>,
 }
 
 /// The statement of a place, prepared if need be.
-fn held<'a, 'b>(
+pub(super) fn held<'a, 'b>(
     place: &'b mut Option<CachedStatement<'a>>,
     connection: &'a Connection,
     sql: &str,
@@ -40,7 +47,7 @@ fn held<'a, 'b>(
     if place.is_none() {
         *place = Some(connection.prepare_cached(sql)?);
     }
-    place.as_mut().ok_or_else(super::rows::damaged)
+    place.as_mut().ok_or_else(damaged)
 }
 
 /// What a new ticket meets.
@@ -49,12 +56,25 @@ pub(super) enum Found {
     /// A ticket that stays in its stead.
     Kept(TicketId),
     /// A ticket that it replaces.
-    Old(i64, Box<Ticket>),
+    Old(Box<Kept>),
+}
+
+impl<'a> Tx<'a> {
+    pub(super) fn new(
+        connection: &'a Connection,
+        lanes: &'a mut Lanes,
+        memo: &'a mut Memo,
+        tokens: &'a mut Tokens,
+        now: Timestamp,
+    ) -> Self {
+        let (counts, ended, held) = (Counts::default(), Ended::default(), Held::default());
+        Self { connection, lanes, memo, tokens, now, news: 0, counts, ended, held }
+    }
 }
 
 impl Tx<'_> {
-    /// The ticket of an id, and its number.
-    pub(super) fn find(&mut self, id: &TicketId) -> Result<Option<(i64, Ticket)>, StoreError> {
+    /// The ticket of an id.
+    pub(super) fn find(&mut self, id: &TicketId) -> Result<Option<Kept>, StoreError> {
         let mut find = self.connection.prepare_cached(concat!(
             "SELECT ",
             columns!(),
@@ -75,7 +95,7 @@ impl Tx<'_> {
         let old = match self.check(&ticket, if_exists)? {
             Found::Nothing => None,
             Found::Kept(id) => return Ok(Added::Kept(id)),
-            Found::Old(seq, old) => Some((seq, old)),
+            Found::Old(old) => Some(old),
         };
         if let Some(name) = &ticket.group
             && let Some(mut group) = self.group(name)?
@@ -84,9 +104,9 @@ impl Tx<'_> {
             self.save_group(&group)?;
         }
         let replaces = old.is_some();
-        if let Some((seq, old)) = old {
-            self.remove(seq)?;
-            if let (Status::Pending, Some(group)) = (old.status, &old.group) {
+        if let Some(old) = old {
+            self.remove(&old)?;
+            if let (Status::Pending, Some(group)) = (old.ticket.status, &old.ticket.group) {
                 self.count(group, (Status::Pending, Status::Cancelled))?;
             }
         }
@@ -121,7 +141,7 @@ impl Tx<'_> {
             (Some(_), IfExists::Keep) => return Ok(Found::Kept(ticket.id.clone())),
             _ => {}
         }
-        let but = old.as_ref().map_or(0, |(seq, _)| *seq);
+        let but = old.as_ref().map_or(0, |old| old.seq);
         if let Some(by) = self.key_holder(ticket.unique_key.as_ref(), but)? {
             return match if_exists {
                 IfExists::Keep => Ok(Found::Kept(by)),
@@ -135,71 +155,79 @@ impl Tx<'_> {
                 Some(_) => {}
             }
         }
-        Ok(old.map_or(Found::Nothing, |(seq, old)| Found::Old(seq, Box::new(old))))
+        Ok(old.map_or(Found::Nothing, |old| Found::Old(Box::new(old))))
     }
 
     /// Who has a unique key, other than the ticket of a number.
     fn key_holder(&self, key: Option<&Label>, but: i64) -> Result<Option<TicketId>, StoreError> {
         let Some(key) = key else { return Ok(None) };
-        let mut find = self.connection.prepare_cached(
-            "SELECT id FROM tickets WHERE unique_key = ?1 AND status = 0 AND seq <> ?2",
-        )?;
+        let mut find = self
+            .connection
+            .prepare_cached("SELECT id FROM tickets WHERE held_key = ?1 AND seq <> ?2")?;
         let id: Option<String> =
             find.query_row(params![key.as_str(), but], |row| row.get(0)).optional()?;
-        id.map(|id| TicketId::new(id).map_err(|_| super::rows::damaged())).transpose()
+        id.map(|id| TicketId::new(id).map_err(|_| damaged())).transpose()
     }
 
     /// Inserts a ticket, unless there is one with its id. Whether there was none.
     fn insert(&mut self, ticket: &Ticket) -> Result<bool, StoreError> {
         let lane = self.lanes.enter(self.connection, &ticket.tube, &ticket.kind)?;
-        let (spot, ready_at) = place(ticket, self.now);
-        let (runat, ready_at) = (ticket.runat.to_database(), ready_at.to_database());
-        let ctime = ticket.ctime.to_database();
-        let rare = ticket.group.is_some() || ticket.unique_key.is_some() || ticket.repeat.is_some();
+        let (state, wake_at) = place(ticket, self.now);
+        let (runat, now) = (ticket.runat.to_database(), self.now.to_database());
+        let rare = wake_at.is_some()
+            || ticket.group.is_some()
+            || ticket.unique_key.is_some()
+            || ticket.repeat.is_some();
+        let id = ticket.id.as_str();
+        let payload = bytes(&ticket.payload);
         let inserted = if rare {
+            let key = ticket.unique_key.as_ref().map(Label::as_str);
             let mut insert = self.connection.prepare_cached(
-                "INSERT INTO tickets (id, lane, nice, runat, ready_at, spot, ctime, mtime, payload, \
-                 group_name, unique_key, repeat) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11) \
+                "INSERT INTO tickets (id, lane, nice, runat, state, ctime, mtime, token, until, \
+                 payload, wake_at, group_name, unique_key, held_key, repeat) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?6, ?8, ?9, ?10, ?11, ?11, ?12) \
                  ON CONFLICT (id) DO NOTHING",
             )?;
             insert.execute(params![
-                ticket.id.as_str(),
+                id,
                 lane,
                 ticket.nice,
                 runat,
-                ready_at,
-                spot,
-                ctime,
-                bytes(&ticket.payload),
+                state,
+                now,
+                NO_TOKEN,
+                payload,
+                moment(wake_at),
                 ticket.group.as_ref().map(Label::as_str),
-                ticket.unique_key.as_ref().map(Label::as_str),
+                key,
                 ticket.repeat.as_ref().map(|repeat| repeat.to_text()),
             ])?
         } else {
             let insert = held(
                 &mut self.held.insert,
                 self.connection,
-                "INSERT INTO tickets (id, lane, nice, runat, ready_at, spot, ctime, mtime, payload) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8) ON CONFLICT (id) DO NOTHING",
+                "INSERT INTO tickets (id, lane, nice, runat, state, ctime, mtime, token, until, \
+                 payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?6, ?8) \
+                 ON CONFLICT (id) DO NOTHING",
             )?;
-            insert.execute(params![
-                ticket.id.as_str(),
-                lane,
-                ticket.nice,
-                runat,
-                ready_at,
-                spot,
-                ctime,
-                bytes(&ticket.payload),
-            ])?
+            insert.execute(params![id, lane, ticket.nice, runat, state, now, NO_TOKEN, payload])?
         };
-        self.news += inserted;
+        if inserted > 0 {
+            self.counts.add(lane, Status::Pending, 1);
+            self.news += 1;
+        }
         Ok(inserted > 0)
     }
 
-    pub(super) fn remove(&self, seq: i64) -> Result<(), StoreError> {
-        self.connection.prepare_cached("DELETE FROM tickets WHERE seq = ?1")?.execute([seq])?;
+    /// Removes a ticket.
+    pub(super) fn remove(&mut self, kept: &Kept) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM tickets WHERE seq = ?1")?
+            .execute([kept.seq])?;
+        self.counts.add(kept.lane, kept.ticket.status, -1);
+        if let Some(until) = kept.claimed_until() {
+            self.ended.push(kept.lane, until);
+        }
         Ok(())
     }
 
@@ -208,17 +236,18 @@ impl Tx<'_> {
         if self.finish_plain(update)? {
             return Ok(());
         }
-        let (seq, mut ticket) = self.find(&update.id)?.ok_or(UpdateError::NotFound)?;
+        let kept = self.find(&update.id)?.ok_or(UpdateError::NotFound)?;
+        let mut ticket = kept.ticket.clone();
         let outcome = rules::apply(&mut ticket, update.token, &update.change, self.now)?;
         if matches!(update.change, Change::Revive { .. })
-            && let Some(by) = self.key_holder(ticket.unique_key.as_ref(), seq)?
+            && let Some(by) = self.key_holder(ticket.unique_key.as_ref(), kept.seq)?
         {
             return Err(UpdateError::KeyTaken { by });
         }
         if outcome.removed {
-            self.remove(seq)?;
+            self.remove(&kept)?;
         } else {
-            self.write(seq, &ticket)?;
+            self.write(&kept, &ticket)?;
         }
         if let (Some(group), Some(moved)) = (&ticket.group, outcome.moved) {
             self.count(group, moved)?;
@@ -226,69 +255,42 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Settles, in one statement, a claimed ticket that neither repeats nor is of a group: by far
-    /// the most common change. Whether it was such a ticket, and the claim was good; it does then
-    /// what [`rules::apply`] would.
-    fn finish_plain(&mut self, update: &Update) -> Result<bool, StoreError> {
-        let (Some(token), Change::Finish { status, keep, expire_in, reason: None, payload: None }) =
-            (update.token, &update.change)
-        else {
-            return Ok(false);
-        };
-        if !status.is_final() {
-            return Ok(false);
-        }
-        let id = update.id.as_str();
-        let (token, now) = (token.0.cast_signed(), self.now.to_database());
-        let changed = if *keep {
-            let expires_at = expire_in.map(|after| (self.now + after).to_database());
-            let settle = held(
-                &mut self.held.settle,
-                self.connection,
-                "UPDATE tickets SET status = ?4, spot = 0, token = NULL, until = NULL, \
-                 mtime = ?3, expires_at = ?5 \
-                 WHERE id = ?1 AND token = ?2 AND until > ?3 AND status = 0 \
-                 AND repeat IS NULL AND group_name IS NULL",
-            )?;
-            settle.execute(params![id, token, now, status.code(), expires_at])?
-        } else {
-            let remove = held(
-                &mut self.held.remove,
-                self.connection,
-                "DELETE FROM tickets WHERE id = ?1 AND token = ?2 AND until > ?3 AND status = 0 \
-                 AND repeat IS NULL AND group_name IS NULL",
-            )?;
-            remove.execute(params![id, token, now])?
-        };
-        Ok(changed > 0)
-    }
-
     /// Gives a ticket its new state.
-    pub(super) fn write(&mut self, seq: i64, ticket: &Ticket) -> Result<(), StoreError> {
-        let (spot, ready_at) = place(ticket, self.now);
-        let lease = ticket.lease;
+    pub(super) fn write(&mut self, before: &Kept, ticket: &Ticket) -> Result<(), StoreError> {
+        let (seq, lane) = (before.seq, before.lane);
+        let (state, wake_at) = place(ticket, self.now);
+        let lease = ticket.lease.filter(|_| ticket.status == Status::Pending);
+        let pending_key = ticket.unique_key.as_ref().filter(|_| !ticket.status.is_final());
         let mut write = self.connection.prepare_cached(
-            "UPDATE tickets SET nice = ?2, runat = ?3, ready_at = ?4, spot = ?5, status = ?6, \
-             attempts = ?7, mtime = ?8, token = ?9, until = ?10, expires_at = ?11, \
-             error_reason = ?12, repeat = ?13, payload = ?14 WHERE seq = ?1",
+            "UPDATE tickets SET nice = ?2, runat = ?3, state = ?4, wake_at = ?5, attempts = ?6, \
+             mtime = ?7, token = ?8, until = ?9, expires_at = ?10, error_reason = ?11, \
+             held_key = ?12, repeat = ?13, payload = ?14 WHERE seq = ?1",
         )?;
         write.execute(params![
             seq,
             ticket.nice,
             ticket.runat.to_database(),
-            ready_at.to_database(),
-            spot,
-            ticket.status.code(),
+            state,
+            moment(wake_at),
             ticket.attempts,
             ticket.mtime.to_database(),
-            lease.map(|lease| lease.token.0.cast_signed()),
-            lease.map(|lease| lease.until.to_database()),
-            ticket.expires_at.map(Timestamp::to_database),
+            lease.map_or(NO_TOKEN, |lease| lease.token.0.cast_signed()),
+            lease.map_or(ticket.ctime, |lease| lease.until).to_database(),
+            moment(ticket.expires_at),
             ticket.error_reason.as_deref(),
+            pending_key.map(Label::as_str),
             ticket.repeat.as_ref().map(|repeat| repeat.to_text()),
             bytes(&ticket.payload),
         ])?;
-        self.news += usize::from(spot > 0 && ticket.lease.is_none());
+        drop(write);
+        self.counts.move_one(lane, before.ticket.status, ticket.status);
+        if let Some(until) = before.claimed_until() {
+            self.ended.push(lane, until);
+        }
+        match lease {
+            Some(lease) if state == state::CLAIMED => self.open_lease(lane, lease.until, &[seq])?,
+            _ => self.news += usize::from(!ticket.status.is_final()),
+        }
         Ok(())
     }
 }

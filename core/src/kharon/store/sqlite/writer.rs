@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 
 use super::lanes::Lanes;
+use super::memo::Memo;
 use super::tokens::Tokens;
-use super::tx::{Held, Tx};
+use super::tx::Tx;
 use super::{Durability, lock};
 use crate::kharon::bell::Bells;
 use crate::kharon::error::{StoreError, StoreFault};
@@ -71,7 +72,10 @@ pub(super) struct Writer {
 struct Desk {
     connection: Connection,
     lanes: Lanes,
+    memo: Memo,
     tokens: Tokens,
+    /// What SQLite said when this process wrote last; it says otherwise when others have written.
+    version: i64,
     /// Whether commits wait for the disk at present.
     waits: bool,
 }
@@ -79,8 +83,14 @@ struct Desk {
 impl Writer {
     pub(super) fn new(connection: Connection, durability: Durability) -> Self {
         let full = durability == Durability::Full;
-        let desk =
-            Desk { connection, lanes: Lanes::default(), tokens: Tokens::default(), waits: full };
+        let desk = Desk {
+            connection,
+            lanes: Lanes::default(),
+            memo: Memo::default(),
+            tokens: Tokens::default(),
+            version: 0,
+            waits: full,
+        };
         Self { queue: Mutex::default(), desk: Mutex::new(desk), full }
     }
 
@@ -150,13 +160,20 @@ impl Desk {
     }
 
     fn run(&mut self, jobs: &mut [Box<dyn Job>], clock: &dyn Clock) -> Result<usize, StoreError> {
-        let Self { connection, lanes, tokens, .. } = self;
+        let Self { connection, lanes, memo, tokens, version, .. } = self;
+        let seen = connection
+            .prepare_cached("PRAGMA data_version")?
+            .query_row([], |row| row.get::<_, i64>(0))?;
+        if std::mem::replace(version, seen) != seen {
+            lanes.clear();
+        }
         // Read with the file locked, so that times of different processes are in order.
-        let held = Held::default();
-        let mut tx = Tx { connection, lanes, tokens, now: clock.now(), news: 0, held };
+        let mut tx = Tx::new(connection, lanes, memo, tokens, clock.now());
         for job in jobs {
             job.run(&mut tx)?;
         }
+        tx.close_leases()?;
+        tx.write_counts()?;
         let news = tx.news;
         drop(tx);
         self.connection.prepare_cached("COMMIT")?.execute([])?;
