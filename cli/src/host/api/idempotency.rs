@@ -1,159 +1,93 @@
 //! `Idempotency-Key`: the same request sent twice, because the first answer got lost, does its
-//! work once and is answered the same twice.
-//!
-//! Kept in memory and bounded: a key is good for a client's retries, not for ever. After a restart
-//! of the host a name that is taken still keeps a program from being created twice.
+//! work once and is answered the same twice; also by a host that was ended and started again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sha2::{Digest, Sha256};
-
 use super::error::ApiError;
+use crate::host::registry::{KeyedAnswer, RequestKey};
+use crate::host::{Host, HostError, ProgramView};
 
-// The answers kept; the oldest go first.
-const MAX_KEYS: usize = 1_000;
 const MAX_KEY_CHARS: usize = 255;
 
-type Hash = [u8; 32];
-
-#[derive(Debug)]
-struct Entry {
-    request: Hash,
-    // The answer, or `None` while the first request is under way.
-    answer: Option<Vec<u8>>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    entries: HashMap<String, Entry>,
-    // Keys with an answer, oldest first. Those under way are bounded by the gate's threads.
-    answered: VecDeque<String>,
-}
-
-/// The keys that were used lately.
+/// The keys of requests that are under way. They are bounded by the gate's threads; the others are
+/// in the registry.
 #[derive(Debug, Default)]
 pub(super) struct Idempotency {
-    known: Mutex<Known>,
+    under_way: Mutex<HashSet<RequestKey>>,
+}
+
+/// What is to be done about a request with a key.
+pub(super) enum Begun<'a> {
+    /// It was done before, and answered with this.
+    Answered(Vec<u8>),
+    /// It is to be done now.
+    Claimed(Claim<'a>),
+}
+
+/// A key that nobody else can use meanwhile.
+pub(super) struct Claim<'a> {
+    keys: &'a Idempotency,
+    host: &'a Host,
+    key: RequestKey,
+    request: String,
 }
 
 impl Idempotency {
-    /// Does `work` unless the same key did it before with the same `request`, and returns the JSON
-    /// it answered. A failure is not kept: the key may be used again.
-    pub(super) fn once(
-        &self,
-        key: Option<&str>,
-        request: &[u8],
-        work: impl FnOnce() -> Result<Vec<u8>, ApiError>,
-    ) -> Result<Vec<u8>, ApiError> {
-        let Some(key) = key else { return work() };
-        if key.is_empty() || key.len() > MAX_KEY_CHARS || !key.bytes().all(|b| b.is_ascii_graphic())
-        {
+    /// Looks what is to be done about the request of this hash.
+    pub(super) fn begin<'a>(
+        &'a self,
+        host: &'a Host,
+        key: RequestKey,
+        request: String,
+    ) -> Result<Begun<'a>, ApiError> {
+        let text = &key.key;
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if text.is_empty() || text.len() > MAX_KEY_CHARS || !is_plain {
             let message = "Idempotency-Key must be 1 to 255 visible ASCII characters";
             return Err(ApiError::new(400, message));
         }
-        let hash: Hash = Sha256::digest(request).into();
-        if let Some(answer) = self.begin(key, hash)? {
-            return Ok(answer);
+        if !self.lock().insert(key.clone()) {
+            let message = "the request with this Idempotency-Key is still under way";
+            return Err(ApiError::new(409, message));
         }
-        // Frees the key if `work` fails or panics.
-        let claim = Claim { keys: self, key };
-        let answer = work()?;
-        claim.settle(&answer);
-        Ok(answer)
-    }
-
-    fn begin(&self, key: &str, request: Hash) -> Result<Option<Vec<u8>>, ApiError> {
-        let mut known = self.lock();
-        match known.entries.get(key) {
-            Some(entry) if entry.request != request => {
+        // From here on the key is given back, whatever happens.
+        let claim = Claim { keys: self, host, key, request };
+        match host.keyed(&claim.key)? {
+            // The host ended before it could do what it had noted.
+            Some(noted) if !noted.settled && !is_there(host, &noted) => Ok(Begun::Claimed(claim)),
+            Some(noted) if noted.request != claim.request => {
                 Err(ApiError::new(409, "this Idempotency-Key was used with another request"))
             }
-            Some(Entry { answer: None, .. }) => {
-                Err(ApiError::new(409, "the request with this Idempotency-Key is still under way"))
-            }
-            Some(Entry { answer, .. }) => Ok(answer.clone()),
-            None => {
-                known.entries.insert(key.to_owned(), Entry { request, answer: None });
-                Ok(None)
-            }
+            Some(noted) => Ok(Begun::Answered(noted.answer)),
+            None => Ok(Begun::Claimed(claim)),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        // Every change below is whole before anything can panic.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashSet<RequestKey>> {
+        // Every change of it is whole before anything can panic.
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct Claim<'a> {
-    keys: &'a Idempotency,
-    key: &'a str,
+fn is_there(host: &Host, noted: &KeyedAnswer) -> bool {
+    noted.program_id.parse().is_ok_and(|id| host.get(&id).is_ok())
 }
 
 impl Claim<'_> {
-    fn settle(self, answer: &[u8]) {
-        let mut known = self.keys.lock();
-        if let Some(entry) = known.entries.get_mut(self.key) {
-            entry.answer = Some(answer.to_vec());
-            known.answered.push_back(self.key.to_owned());
-        }
-        if known.answered.len() > MAX_KEYS
-            && let Some(oldest) = known.answered.pop_front()
-        {
-            known.entries.remove(&oldest);
-        }
+    /// Notes the answer before the program is made.
+    pub(super) fn note(&self, program: &ProgramView, answer: &[u8]) -> Result<(), HostError> {
+        self.host.note_key(&self.key, &self.request, &program.program_id, answer)
+    }
+
+    /// Notes that the program was made. Where that cannot be noted, the program itself tells it.
+    pub(super) fn settle(self) {
+        let _ = self.host.settle_key(&self.key);
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        let mut known = self.keys.lock();
-        if known.entries.get(self.key).is_some_and(|entry| entry.answer.is_none()) {
-            known.entries.remove(self.key);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn unexpected() -> Result<Vec<u8>, ApiError> {
-        panic!("done twice")
-    }
-
-    #[test]
-    fn the_same_request_is_done_once() {
-        let keys = Idempotency::default();
-        let first = keys.once(Some("k"), b"body", || Ok(b"answer".to_vec())).unwrap();
-        assert_eq!(keys.once(Some("k"), b"body", unexpected).unwrap(), first);
-        let other = keys.once(Some("k"), b"another body", unexpected).unwrap_err();
-        assert!(format!("{other:?}").contains("another request"));
-    }
-
-    #[test]
-    fn a_failure_frees_the_key_and_a_request_under_way_holds_it() {
-        let keys = Idempotency::default();
-        keys.once(Some("k"), b"", || Err(ApiError::new(400, "no"))).unwrap_err();
-        let answer = keys.once(Some("k"), b"", || {
-            let inside = keys.once(Some("k"), b"", unexpected).unwrap_err();
-            assert!(format!("{inside:?}").contains("under way"));
-            Ok(vec![1])
-        });
-        assert_eq!(answer.unwrap(), [1]);
-    }
-
-    #[test]
-    fn keys_are_bounded_and_checked() {
-        let keys = Idempotency::default();
-        for number in 0..MAX_KEYS + 10 {
-            keys.once(Some(&number.to_string()), b"", || Ok(Vec::new())).unwrap();
-        }
-        assert_eq!(keys.lock().entries.len(), MAX_KEYS);
-        for wrong in ["", "a b", &"x".repeat(256)] {
-            assert!(keys.once(Some(wrong), b"", unexpected).is_err());
-        }
-        assert_eq!(keys.once(None, b"", || Ok(vec![2])).unwrap(), [2]);
+        self.keys.lock().remove(&self.key);
     }
 }

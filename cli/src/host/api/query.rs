@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use serde::de::DeserializeOwned;
+
 use super::error::ApiError;
 
 // More parameters than any route has.
@@ -47,6 +49,13 @@ impl Query {
     {
         let wrong = |error: T::Err| ApiError::new(400, format!("parameter `{name}`: {error}"));
         self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
+    }
+
+    /// Takes a parameter that is a word, as it stands in JSON too.
+    pub(super) fn word<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, ApiError> {
+        let wrong =
+            |error: serde_json::Error| ApiError::new(400, format!("parameter `{name}`: {error}"));
+        self.text(name).map(|text| serde_json::from_value(text.into()).map_err(wrong)).transpose()
     }
 
     /// Takes a parameter that is a whole number within these bounds.

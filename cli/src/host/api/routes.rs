@@ -199,6 +199,9 @@ const LIMIT: Taken = query("limit", "Limit");
 const LAST_EVENT: Taken = Taken { at: "header", name: "Last-Event-ID", shape: "EventId" };
 const KEY: Taken = Taken { at: "header", name: "Idempotency-Key", shape: "IdempotencyKey" };
 
+/// An archive comes with everything else in the query, and the environment in a header.
+const CREATE_BODIES: &[(&str, &str)] = &[(JSON, "CreateProgram"), (create::TAR, "Archive")];
+
 /// The whole host API, but for what is passed on to programs.
 pub(super) const ROUTES: &[Route] = &[
     get("/healthz", "Whether the host lives", "Condition")
@@ -216,7 +219,7 @@ pub(super) const ROUTES: &[Route] = &[
         .of_type(status::EVENTS_TYPE)
         .taking(&[LAST_EVENT]),
     get("/openapi.json", "This", "Document").plain(status::document),
-    make("/programs", "Register a program", &[(JSON, "CreateProgram")], "Created")
+    make("/programs", "Register a program", CREATE_BODIES, "Created")
         .plain(create::create)
         .taking(&[KEY])
         .or(&[409, 429]),

@@ -10,13 +10,33 @@ pub(super) fn json<T: DeserializeOwned>(
     request: &mut Request<'_>,
     limit: u64,
 ) -> Result<(T, Vec<u8>), ApiError> {
-    ask_for_json(request)?;
+    if !is_of_type(request, "application/json") {
+        return Err(ApiError::new(415, "Content-Type must be application/json"));
+    }
     request.set_max_body(limit);
     let bytes = request.read_body()?;
     let value = serde_json::from_slice(&bytes).map_err(|error| {
-        ApiError::new(400, format!("the body is not what it should be: {error}"))
+        let words = without_values(&error);
+        ApiError::new(400, format!("the body is not what it should be: {words}"))
     })?;
     Ok((value, bytes))
+}
+
+/// What is wrong with some JSON, without the value that is: it may be a secret in a wrong place.
+pub(super) fn without_values(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    // Source: `serde::de::Unexpected`, which writes the kind of what it met before its value.
+    for kind in ["string", "integer", "floating point", "character", "boolean"] {
+        for problem in ["invalid type", "invalid value"] {
+            let begins = format!("{problem}: {kind} ");
+            if let Some(expected) =
+                words.strip_prefix(&begins).and_then(|_| words.rfind(", expected "))
+            {
+                return format!("{problem}: {kind}{}", &words[expected..]);
+            }
+        }
+    }
+    words
 }
 
 // An empty object is what a client sends that always sends JSON.
@@ -34,15 +54,33 @@ pub(super) fn none(request: &mut Request<'_>) -> Result<(), ApiError> {
             None => Ok(()),
             Some(name) => Err(ApiError::new(400, format!("unknown field `{name}`"))),
         },
-        Err(error) => Err(ApiError::new(400, format!("the body is not a JSON object: {error}"))),
+        Err(error) => {
+            let words = without_values(&error);
+            Err(ApiError::new(400, format!("the body is not a JSON object: {words}")))
+        }
     }
 }
 
-fn ask_for_json(request: &Request<'_>) -> Result<(), ApiError> {
+/// Whether a request's body says to be of this type.
+pub(super) fn is_of_type(request: &Request<'_>, wanted: &str) -> bool {
     let kind = request.header("content-type").and_then(|value| value.split(';').next());
-    if kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
-        Ok(())
-    } else {
-        Err(ApiError::new(415, "Content-Type must be application/json"))
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::CreateProgram;
+
+    #[test]
+    fn a_secret_in_a_wrong_place_is_not_said_again() {
+        let refused =
+            |body: &str| without_values(&serde_json::from_str::<CreateProgram>(body).unwrap_err());
+        for env in [r#""canary, expected nothing""#, r#"["canary"]"#, r#"{"KEY": ["canary"]}"#] {
+            let words = refused(&format!(r#"{{"user_id":"a","dockerfile":"x","env":{env}}}"#));
+            assert!(!words.contains("canary") && words.contains("expected a"), "{words}");
+        }
+        let words = refused(r#"{"user_id": 4711}"#);
+        assert_eq!(words, "invalid type: integer, expected a string at line 1 column 16");
     }
 }

@@ -1,8 +1,8 @@
-//! Tokens: who may use the host besides its admin.
+//! Tokens: who may use the host besides its admin. And the keys of requests that may be sent again.
 use super::Host;
 use crate::host::HostError;
-use crate::host::registry::{Bearer, NewToken, TokenPage, TokenView};
-use crate::program::UserId;
+use crate::host::registry::{Bearer, KeyedAnswer, NewToken, RequestKey, TokenPage, TokenView};
+use crate::program::{ProgramId, UserId};
 
 impl Host {
     /// Makes a token, and returns it and what is known about it. It is told here and never again:
@@ -36,5 +36,36 @@ impl Host {
     /// Who carries this token; none if it is no token of this host's.
     pub fn bearer(&self, token: &str) -> Option<Bearer> {
         self.inner.parts.registry.bearer(token)
+    }
+
+    /// What was noted under a key within the last day.
+    ///
+    /// # Errors
+    /// [`HostError::Registry`].
+    pub fn keyed(&self, key: &RequestKey) -> Result<Option<KeyedAnswer>, HostError> {
+        self.inner.parts.registry.keyed(key)
+    }
+
+    /// Notes what a request will be answered, before its work is begun: in the course of
+    /// [`Host::create_noted`].
+    ///
+    /// # Errors
+    /// [`HostError::Registry`].
+    pub fn note_key(
+        &self,
+        key: &RequestKey,
+        request: &str,
+        program: &ProgramId,
+        answer: &[u8],
+    ) -> Result<(), HostError> {
+        self.inner.parts.registry.note_key(key, request, program, answer)
+    }
+
+    /// Notes that the work under a key was done.
+    ///
+    /// # Errors
+    /// [`HostError::Registry`].
+    pub fn settle_key(&self, key: &RequestKey) -> Result<(), HostError> {
+        self.inner.parts.registry.settle_key(key)
     }
 }

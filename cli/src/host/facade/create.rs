@@ -1,15 +1,17 @@
 //! Registering a program: everything about it is looked at before anything of it is written.
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
 
 use super::load::register;
 use super::{Host, refused};
 use crate::host::config::{HostConfig, Limits};
+use crate::host::parts::{Entry, view};
 use crate::host::request::{LimitsRequest, NewProgram};
 use crate::host::storage::{Meta, check_sources};
 use crate::host::view::{ProgramView, Timestamp};
 use crate::host::{HostError, compose, lock, ports};
-use crate::program::{BuildId, ProgramId, RestartPolicy};
+use crate::program::{BuildId, ProgramId, ProgramState, RestartPolicy};
 
 impl Host {
     /// Registers a program. It is not built or started yet.
@@ -18,6 +20,19 @@ impl Host {
     /// [`HostError::Source`], [`HostError::Invalid`], [`HostError::NameTaken`] and
     /// [`HostError::Full`] with nothing written; [`HostError::Storage`], [`HostError::Registry`].
     pub fn create(&self, new: NewProgram) -> Result<ProgramView, HostError> {
+        self.create_noted(new, |_| Ok(()))
+    }
+
+    /// Registers a program as [`Host::create`] does; `note` is told of it before anything of it is
+    /// written, and nothing is if it fails.
+    ///
+    /// # Errors
+    /// As [`Host::create`], and as `note`.
+    pub fn create_noted(
+        &self,
+        new: NewProgram,
+        note: impl FnOnce(&ProgramView) -> Result<(), HostError>,
+    ) -> Result<ProgramView, HostError> {
         let parts = &self.inner.parts;
         check_sources(&new.dockerfile, &new.files, &parts.config.sources)?;
         compose::check_env(&new.env).map_err(|error| invalid("env", &error))?;
@@ -39,6 +54,7 @@ impl Host {
             network: new.network,
             created_at: Timestamp::now().0,
         };
+        note(&planned(&meta))?;
         parts.storage.create(&meta, &new.dockerfile, &new.files)?;
         let registered = register(parts, meta.clone(), None);
         if registered.is_err() {
@@ -97,6 +113,13 @@ impl Host {
         ports::free_port(range, &taken)
             .ok_or(HostError::Full { what: "no port is left for a program", limit })
     }
+}
+
+/// A program as it will be.
+fn planned(meta: &Meta) -> ProgramView {
+    let state = ProgramState::new(meta.program_id.clone(), meta.policy);
+    let updated_at = AtomicU64::new(meta.created_at);
+    view(&Entry { meta: meta.clone(), updated_at }, &state)
 }
 
 fn invalid(field: &str, error: &compose::ContractError) -> HostError {

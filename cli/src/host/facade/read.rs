@@ -15,6 +15,7 @@ use crate::host::follow::BuildLog;
 use crate::host::parts::{Parts, view};
 use crate::host::registry::{FeedFilter, FeedNews};
 use crate::host::request::{ListFilter, NetworkMode};
+use crate::host::storage::SourceLimits;
 use crate::host::view::{
     BuildLogView, EventsView, LogsView, ProgramPage, ProgramView, SourceView, Timestamp,
 };
@@ -215,6 +216,11 @@ impl Host {
         self.known(id)?;
         let events = self.inner.parts.registry.events(id, after, limit.min(EVENTS))?;
         Ok(EventsView { program_id: id.clone(), count: events.len(), events })
+    }
+
+    /// The bounds on what one program may bring.
+    pub fn source_limits(&self) -> SourceLimits {
+        self.inner.parts.config.sources
     }
 
     /// What the host has counted, and what it has, for Prometheus.

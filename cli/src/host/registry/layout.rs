@@ -8,7 +8,7 @@ use crate::host::HostError;
 
 /// What each layout adds to the one before it, the first to nothing. Only added to: registries that
 /// were written with an earlier hersh are brought up step by step.
-const LAYOUTS: [&str; 2] = [PROGRAMS, TOKENS];
+const LAYOUTS: [&str; 3] = [PROGRAMS, TOKENS, KEYS];
 
 const PROGRAMS: &str = "
     CREATE TABLE programs (
@@ -56,6 +56,20 @@ const TOKENS: &str = "
         scope TEXT NOT NULL,
         created_at INTEGER NOT NULL
     ) STRICT;
+";
+
+const KEYS: &str = "
+    CREATE TABLE request_keys (
+        user TEXT NOT NULL,
+        key TEXT NOT NULL,
+        request TEXT NOT NULL,
+        program_id TEXT NOT NULL,
+        answer BLOB NOT NULL,
+        settled INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (user, key)
+    ) STRICT;
+    CREATE INDEX request_keys_by_age ON request_keys (at);
 ";
 
 /// Gives a registry the tables that it lacks; one of a later layout is not touched.

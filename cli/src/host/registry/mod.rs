@@ -1,6 +1,7 @@
 //! What the host knows of its programs, kept in an embedded database that survives the host's and
 //! the machine's sudden end.
 mod feed;
+mod keys;
 mod layout;
 mod tokens;
 
@@ -20,6 +21,7 @@ use crate::program::{
 };
 
 pub use feed::{Feed, FeedFilter, FeedNews, Happening};
+pub use keys::{KeyedAnswer, RequestKey};
 pub use tokens::{Bearer, NewToken, TokenPage, TokenView};
 
 /// Events that are kept of each program.

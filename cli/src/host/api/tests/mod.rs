@@ -1,6 +1,8 @@
 //! The host API as clients meet it: a host on a fake engine, behind a live gate on loopback.
 
 mod access;
+mod archives;
+mod keys;
 mod programs;
 mod proxied;
 mod status;
@@ -70,8 +72,18 @@ impl Served {
     }
 
     pub(super) fn with(change: impl FnOnce(&mut ApiConfig)) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let engine = FakeEngine::new();
+        Self::on(tempfile::tempdir().unwrap(), FakeEngine::new(), change)
+    }
+
+    /// The same host, ended and opened again.
+    pub(super) fn reopened(self) -> Self {
+        let Self { gate, host, engine, dir, .. } = self;
+        assert!(gate.shutdown(Duration::from_secs(30)));
+        drop((gate, host));
+        Self::on(dir, engine, |_| ())
+    }
+
+    fn on(dir: TempDir, engine: FakeEngine, change: impl FnOnce(&mut ApiConfig)) -> Self {
         let mut config = HostConfig::new(dir.path().join("data"));
         config.check_every = Duration::from_millis(20);
         // Not the usual range, where hosts of other tests look for free ports too.
