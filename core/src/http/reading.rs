@@ -63,7 +63,7 @@ fn chunks(framing: Framing, coded: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether the reading side refuses with this status.
 pub(super) fn is_known(status: u16) -> bool {
-    matches!(status, 400 | 403 | 411 | 413 | 415 | 417 | 431 | 505)
+    matches!(status, 400 | 403 | 411 | 413 | 415 | 417 | 431)
 }
 
 /// A fuzzer's bytes as a request: however it is cut into pieces, it is read in the same way, and what

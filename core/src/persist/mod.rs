@@ -134,6 +134,26 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1, "nothing else is left");
     }
 
+    /// The usual reading of JSON is a unit in the last place off for some of these.
+    #[test]
+    fn numbers_come_back_to_the_last_digit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("values.json");
+        let mut bits = 0x3fb9_9999_9999_999a_u64;
+        let numbers: Vec<f64> = (0..2000)
+            .map(|_| {
+                bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                f64::from_bits(bits)
+            })
+            .filter(|number| number.is_finite())
+            .collect();
+        let values = [("numbers".to_owned(), Value::new(numbers.clone()))].into();
+        store(&path, &values).expect("written");
+        let restored = restore(&path).expect("read").remove("numbers").expect("there");
+        let restored: Vec<f64> = serde_json::from_value(restored).expect("numbers");
+        assert_eq!(restored, numbers);
+    }
+
     #[test]
     fn torn_and_foreign_files_are_refused_and_left_alone() {
         let folder = tempfile::tempdir().expect("a folder");

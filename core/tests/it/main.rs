@@ -4,6 +4,8 @@
 
 #[cfg(feature = "api")]
 mod api;
+#[cfg(target_os = "linux")]
+mod faults;
 #[cfg(feature = "api")]
 mod gate;
 #[cfg(all(feature = "journal", feature = "sim"))]
@@ -20,6 +22,7 @@ mod persisting;
 mod postgres;
 #[cfg(all(unix, feature = "signals"))]
 mod process;
+mod scale;
 mod threads;
 #[cfg(feature = "sim")]
 mod watching;

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "sim")]
 mod bodies;
+#[cfg(all(feature = "journal", feature = "persist"))]
+mod canary;
 mod errors;
 mod events;
 mod guarding;

@@ -49,8 +49,8 @@ fn a_length_that_nobody_reads_is_never_read() {
 #[test]
 fn the_preface_of_another_protocol_is_refused() {
     let gate = open(config());
-    assert_eq!(refused(&gate, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505);
-    assert_eq!(refused(&gate, "GET / HTTP/2.0\r\n\r\n"), 505);
+    assert_eq!(refused(&gate, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 400);
+    assert_eq!(refused(&gate, "GET / HTTP/2.0\r\n\r\n"), 400);
     assert_eq!(refused(&gate, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x00\x00\n"), 400);
 }
 

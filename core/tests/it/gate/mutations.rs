@@ -1,5 +1,7 @@
 //! Requests with random damage, the same ones in every run.
 
+use crate::scale::scaled;
+
 use super::client::{Client, assert_serves, config, open};
 
 /// A small generator of well-spread numbers (`SplitMix64`), so that a seed names a test case.
@@ -81,19 +83,20 @@ fn statuses(output: &[u8]) -> Vec<u16> {
 #[test]
 fn damaged_requests_are_answered_in_words() {
     let gate = open(config());
-    let mut answered = 0;
-    for seed in 0..3000 {
+    let mut answered = 0_u64;
+    let requests = scaled("HERSH_SOAK_WIRE", 3000);
+    for seed in 0..requests {
         let bytes = damaged(&mut Numbers(seed));
         let mut client = Client::connect(gate.local_addr());
         client.send(&bytes);
         // Nothing more will come, so what is not a whole request by now never will be.
         client.finish();
         for status in statuses(&client.rest()) {
-            let in_words = matches!(status, 100 | 200 | 400..=431 | 503 | 505);
+            let in_words = matches!(status, 100 | 200 | 400..=431 | 503);
             assert!(in_words, "seed {seed}: {status} for {:?}", String::from_utf8_lossy(&bytes));
             answered += 1;
         }
     }
-    assert!(answered > 1500, "most of them get an answer: {answered}");
+    assert!(answered > requests / 2, "most of them get an answer: {answered}");
     assert_serves(&gate);
 }

@@ -163,7 +163,7 @@ fn a_server_may_render_the_gates_own_answers() {
     let answer = client.answer();
     assert_eq!((answer.status, answer.json()["code"].as_u64()), (403, Some(403)));
     client.send("GET / HTTP/9.9\r\n\r\n");
-    assert_eq!(client.answer().json()["code"], 505);
+    assert_eq!(client.answer().json()["code"], 400);
 }
 
 #[test]
