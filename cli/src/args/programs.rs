@@ -143,9 +143,9 @@ pub struct EventsArgs {
     /// Which host to talk to.
     #[command(flatten)]
     pub client: ClientArgs,
-    /// Name, id, or unique beginning of either
-    #[arg(value_name = "NAME")]
-    pub name: String,
+    /// Name, id, or unique beginning of either; with --follow all programs where it is missing
+    #[arg(value_name = "NAME", required_unless_present = "follow")]
+    pub name: Option<String>,
     /// Go on as more happens
     #[arg(short, long)]
     pub follow: bool,

@@ -70,8 +70,8 @@ impl ClientError {
                 Some("see what it is doing: `hersh ps`, and the host's own log")
             }
             Self::Refused { code: 401 | 403, .. } => Some(
-                "set HERSH_TOKEN to the host's token; it is in admin.token in the host's data \
-                 folder, readable by the user who runs the host",
+                "set HERSH_TOKEN to a token that may: one of `hersh token create`, or the host's \
+                 own, in admin.token in its data folder, readable by the user who runs it",
             ),
             Self::Refused { code: 404, .. } => Some("`hersh ps` lists what is there"),
             Self::Refused { code: 429 | 503, .. } => Some("try again in a moment"),

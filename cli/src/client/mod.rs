@@ -252,6 +252,23 @@ impl Client {
         Ok(events)
     }
 
+    /// What happens to a program, or to all of them, as it happens; after the event `last`, if
+    /// given. The data of an event of the kind `program` is an [`EventBody`].
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn follow_events(
+        &self,
+        id: Option<&str>,
+        last: Option<i64>,
+    ) -> Result<sse::Events<Box<dyn Read + Send>>, ClientError> {
+        let path = match id {
+            Some(id) => format!("{}?follow=true", program_path(id, "events")),
+            None => "/events".to_owned(),
+        };
+        self.event_stream(&path, last.map(|last| last.to_string()).as_deref())
+    }
+
     /// The files a program was built from.
     ///
     /// # Errors
@@ -277,9 +294,16 @@ impl Client {
         id: &str,
         last: Option<&str>,
     ) -> Result<sse::Events<Box<dyn Read + Send>>, ClientError> {
+        self.event_stream(&program_path(id, "watcher/events"), last)
+    }
+
+    fn event_stream(
+        &self,
+        path: &str,
+        last: Option<&str>,
+    ) -> Result<sse::Events<Box<dyn Read + Send>>, ClientError> {
         let headers: Vec<_> = last.map(|last| ("Last-Event-ID", last)).into_iter().collect();
-        let path = program_path(id, "watcher/events");
-        let answer = self.send(&Method::GET, &path, &headers, None::<&()>, true)?;
+        let answer = self.send(&Method::GET, path, &headers, None::<&()>, true)?;
         Ok(sse::Events::new(Box::new(answer.into_body().into_reader())))
     }
 

@@ -47,6 +47,9 @@ fn render(program: &ProgramBody) -> String {
         ("attempt", count(program.attempt)),
         ("restarts", count(program.restarts)),
         ("limits", limits(&program.limits)),
+        ("restart", program.restart.clone()),
+        ("network", program.network.clone()),
+        ("replaces", program.replaces.clone().unwrap_or_default()),
         ("created", program.created_at.clone()),
         ("updated", program.updated_at.clone()),
     ])

@@ -112,6 +112,15 @@ pub struct ProgramBody {
     /// What it may use.
     #[serde(default)]
     pub limits: serde_json::Value,
+    /// What is done when it ends by itself.
+    #[serde(default)]
+    pub restart: String,
+    /// How it reaches and is reached.
+    #[serde(default)]
+    pub network: String,
+    /// The program whose name it takes over once it is Ready; it has none itself until then.
+    #[serde(default)]
+    pub replaces: Option<String>,
 }
 
 impl ProgramBody {

@@ -275,3 +275,40 @@ fn ctrl_c_leaves_a_deploy_to_itself_and_says_how_to_come_back() {
     assert!(rest.contains("hersh show counter"), "{rest}");
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
+
+#[test]
+fn a_deploy_on_a_name_that_is_taken_takes_over_or_leaves_all_as_it_was() {
+    for (state, code, words) in [
+        ("Ready", 0, "counter is Ready\n"),
+        ("Error", 1, "\nwhat was deployed before is as it was\n"),
+    ] {
+        let started = AtomicBool::new(false);
+        let (_gate, url) = host(move |request| {
+            let mut body = serde_json::json!({"program_id": ID, "build_id": "b", "user_id": "ann",
+                "state": "Starting", "attempt": 0, "created_at": "", "proxy_url": "http://there",
+                "replaces": "ann-build-0123456789ab-00000000", "message": "m"});
+            if request.path().ends_with("/start") {
+                started.store(true, Ordering::SeqCst);
+            } else if started.load(Ordering::SeqCst) {
+                body["state"] = state.into();
+                body["attempt"] = 1.into();
+                if state == "Ready" {
+                    body["name"] = "counter".into();
+                    body["replaces"] = serde_json::Value::Null;
+                }
+            }
+            match request.path().rsplit('/').next() {
+                Some("build-log") => Response::text(200, "step 1\n"),
+                _ => Response::json(200, &body),
+            }
+        });
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("Dockerfile"), "FROM scratch\n").unwrap();
+        let ran =
+            run(&mut at(&url, &["deploy", dir.path().to_str().unwrap(), "--name", "counter"]));
+        assert_eq!(ran.code, code, "{}", ran.err);
+        assert!(ran.err.starts_with("counter runs already; "), "{}", ran.err);
+        assert!(ran.err.contains(words), "{}", ran.err);
+        assert_eq!(ran.out, if code == 0 { "counter http://there\n" } else { "" });
+    }
+}

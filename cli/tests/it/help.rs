@@ -132,6 +132,7 @@ fn wrong_usage_is_2_and_on_standard_error() {
         &["init", "--name", "Not A Name", "never-made"],
         &["init", "--base", "two words", "never-made"],
         &["completions", "tcsh"],
+        &["events"],
         &["tickets"],
         &["tickets", "retry"],
         &["token", "create"],
@@ -150,4 +151,64 @@ fn wrong_usage_is_2_and_on_standard_error() {
 fn the_version_is_the_crates() {
     let ran = run(&mut hersh(&["--version"]));
     assert_eq!(ran.out, format!("hersh {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn what_goes_wrong_is_said_with_what_to_do() {
+    let (_gate, url) = crate::command::host(|request| {
+        let code = match request.path().rsplit('/').next() {
+            Some("start") => 409,
+            Some("stop") => 403,
+            _ => 503,
+        };
+        let body =
+            serde_json::json!({"error": "Word", "code": code, "message": "the host's words"});
+        hersh::http::Response::json(code, &body)
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().to_str().unwrap();
+    std::fs::write(dir.path().join("file"), "not a journal").unwrap();
+    std::fs::write(dir.path().join("env"), "A=1\nnot a name=canary\n").unwrap();
+    let (file, env) = (format!("{folder}/file"), format!("{folder}/env"));
+    let cases: &[&[&str]] = &[
+        &["deploy", folder],
+        &["deploy", &file],
+        &["deploy", "--env-file", &env, folder],
+        &["deploy", "--env", "GONE_FROM_HERE", folder],
+        &["deploy", "--memory", "lots", folder],
+        &["dev", folder],
+        &["dev", &file],
+        &["init", folder],
+        &["init", "--library", folder, &format!("{folder}/new")],
+        &["replay", &file],
+        &["replay", &format!("{folder}/gone")],
+        &["host", "--runtime", "runc"],
+        &["man", "nonsense"],
+        &["show", "nobody"],
+        &["show", "counter"],
+        &["start", "counter"],
+        &["stop", "counter"],
+        &["send", "counter", ""],
+        &["send", "counter", "hello"],
+        &["watch", "counter", "--once"],
+        &["events", "counter"],
+        &["source", "counter"],
+        &["tickets", "list"],
+        &["token", "create", "--scope", "write"],
+        &["--host", "https://example.org", "ps"],
+        &["--config", &file, "ps"],
+        &["--config", &format!("{folder}/gone"), "ps"],
+    ];
+    let mut text = String::new();
+    for case in cases {
+        let (global, rest) =
+            if case[0] == "--host" { (&case[..2], &case[2..]) } else { (&[][..], *case) };
+        // `--host` belongs to the commands that talk to one.
+        let ran = run(hersh(&[rest, global].concat()).env("HERSH_HOST", &url));
+        assert_eq!(ran.out, "", "{case:?}");
+        let words = format!("$ hersh {}\n{}[{}]\n\n", case.join(" "), ran.err, ran.code);
+        text.push_str(&words.replace(folder, "FOLDER").replace(&url, "URL"));
+    }
+    assert!(!text.contains("canary"), "{text}");
+    compare("errors", &text);
 }

@@ -47,28 +47,39 @@ fn a_file_of_a_host_that_leads_out_of_the_folder_is_not_written() {
 fn what_happened_is_printed_and_followed() {
     let (_gate, url) = host(|request| {
         let after: i64 = match request.query().unwrap_or_default().split('&').next() {
-            Some(after) => after.trim_start_matches("after=").parse().unwrap(),
+            Some(after) => after.trim_start_matches("after=").parse().unwrap_or(0),
             None => 0,
         };
         let event = |seq: i64| {
             json!({"seq": seq, "at": "2026-01-01T00:00:00.000Z", "event": "BuildFinished",
                 "detail": {"seconds": seq}, "from": "Building", "to": "Starting", "attempt": 1})
         };
-        // Two at once, then one more a look.
+        if request.query() == Some("follow=true") {
+            let last: i64 = request.header("last-event-id").unwrap().parse().unwrap();
+            // One more a stream, so that it has to be taken up again; the last says it is gone.
+            let mut next = event(last + 1);
+            next["to"] = if last == 4 { "Removed" } else { "Starting" }.into();
+            let text = format!("id: {}\nevent: program\ndata: {next}\n\n", last + 1);
+            return Response::stream(
+                200,
+                "text/event-stream",
+                Box::new(std::io::Cursor::new(text)),
+            );
+        }
         let events = if after == 0 { vec![event(1), event(2)] } else { vec![event(after + 1)] };
         Response::json(200, &json!({"program_id": ID, "count": events.len(), "events": events}))
     });
     let ran = run(&mut at(&url, &["events", "counter"]));
-    let line =
-        "2026-01-01T00:00:00.000Z  BuildFinished         Building -> Starting  {\"seconds\":1}\n";
+    let line = "2026-01-01T00:00:00.000Z  BuildFinished         Building -> Starting  seconds=1\n";
     assert!(ran.out.starts_with(line), "{}{}", ran.out, ran.err);
     let json = run(&mut at(&url, &["events", "counter", "--json", "--after", "7"]));
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!((&json["count"], &json["events"][0]["seq"]), (&1.into(), &8.into()));
     let mut lines = Lines::of(&url, &["events", "counter", "--follow", "--json"]);
-    for seq in 1..5 {
+    for seq in 1..=5 {
         assert_eq!(lines.json()["seq"], seq);
     }
+    assert_eq!(lines.next(), "", "the program is gone");
 }
 
 #[test]
@@ -201,7 +212,7 @@ fn a_watcher_that_is_away_is_5() {
     });
     let ran = run(&mut at(&url, &["watch", "counter", "--once"]));
     assert_eq!(ran.code, 5, "{}", ran.err);
-    assert!(ran.err.contains("hersh start counter"), "{}", ran.err);
+    assert!(ran.err.contains("does not answer"), "{}", ran.err);
 }
 
 /// A command that goes on, and its lines. Dropping it ends it.

@@ -11,8 +11,8 @@ use crate::whole_path::context;
 #[test]
 fn the_python_examples_run_under_gvisor_and_keep_their_state() {
     let Some(engine) = engine() else { return };
-    let (server, bot) =
-        (python_example(&engine, "watcher-server"), python_example(&engine, "trading-long"));
+    let examples = ["watcher-server", "trading-long"].map(|name| python_example(&engine, name));
+    let [Some(server), Some(bot)] = examples else { return };
     try_in_simulation(&server, "test_main.py");
     try_in_simulation(&bot, "test_trading.py");
 

@@ -39,7 +39,8 @@ fn a_new_c_program_passes_its_tests_and_runs_under_gvisor() {
 #[test]
 fn a_new_python_program_passes_its_tests_and_runs_under_gvisor() {
     let Some(engine) = engine() else { return };
-    let folder = new_program("python", &["--base", python_image(&engine)]);
+    let Some(image) = python_image(&engine) else { return };
+    let folder = new_program("python", &["--base", image]);
     let (wheel, python) = wheel();
     run(Command::new("./build")
         .env("HERSH_WHEEL", wheel)

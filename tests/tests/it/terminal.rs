@@ -1,5 +1,7 @@
 //! The command in a real terminal, and the same in a pipe.
 
+use std::process::Command;
+
 use hersh_tests::{HostProcess, Terminal, counter, engine, hersh};
 
 #[test]
@@ -62,4 +64,18 @@ fn the_same_in_a_pipe_is_plain() {
     assert_eq!(json["data"]["varState"]["contextValues"]["count"]["starts"], 1, "{json}");
     assert!(host.ok(["events", "counter"]).contains("-> Ready"), "what happened");
     assert!(host.ok(["source", "counter"]).contains("Dockerfile"), "what it was built from");
+    let tickets = host.ok(["tickets", "list", "--json"]);
+    assert!(tickets.contains("rotate-logs"), "{tickets}");
+
+    // Somebody else's token shows nothing of it, and after it is revoked nothing at all.
+    let token = host.ok(["token", "create", "--user", "somebody", "--name", "laptop"]);
+    let as_somebody = || {
+        let command = &mut Command::new(hersh());
+        let command = command.args(["show", "counter"]).env("HERSH_HOST", host.url());
+        command.env("HERSH_TOKEN", &token).output().expect("the hersh command runs").status.code()
+    };
+    assert_eq!(as_somebody(), Some(4));
+    assert!(host.ok(["token", "list"]).contains("laptop"));
+    host.ok(["token", "revoke", "laptop"]);
+    assert_eq!(as_somebody(), Some(7));
 }

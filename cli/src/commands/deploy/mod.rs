@@ -29,6 +29,9 @@ pub(super) fn run(args: &DeployArgs, session: &mut Session<'_>) -> Result<Exit, 
     let program = client.program(&created.program_id)?;
     let label = program.label().to_owned();
     session.output.detail(format!("{label}: created as {}", program.program_id));
+    if let (Some(_), Some(name)) = (&program.replaces, &body.name) {
+        session.output.say(format!("{name} runs already; this build takes over once it is Ready"));
+    }
     if args.no_start {
         session.output.say(format!("{label} is created; start it with `hersh start {label}`"));
         return print(&program, session);
@@ -51,16 +54,30 @@ fn follow(
     match progress::follow(client, program, limit, &mut session.output)? {
         Ending::Ready(now) => {
             let state = session.output.good("Ready");
-            session.output.say(format!("{label} is {state}"));
+            // One that took over has its name only now.
+            session.output.say(format!("{} is {state}", now.label()));
             print(&now, session)
         }
-        Ending::Lost(now) => Err(lost(&now, Goal::Ready { after_attempt: 0 })),
+        Ending::Lost(now) => {
+            let failure = lost(&now, Goal::Ready { after_attempt: 0 });
+            Err(if program.replaces.is_some() { still_served(&failure) } else { failure })
+        }
         Ending::TimedOut(now) => Err(timed_out(&now, limit)),
         Ending::Interrupted => {
             session.output.say(format!("{label} goes on without you; {}", come_back(label)));
             Ok(Exit::Interrupted)
         }
     }
+}
+
+// A failed build changes nothing for those who use the program.
+fn still_served(failure: &Failure) -> Failure {
+    let remedy = failure.remedy().unwrap_or_default();
+    Failure::new(
+        failure.exit(),
+        format!("{}\nwhat was deployed before is as it was", failure.what()),
+    )
+    .with_remedy(remedy)
 }
 
 fn not_created(error: ClientError) -> Failure {

@@ -53,6 +53,11 @@ fn once(client: &Client, program: ProgramBody, session: &mut Session<'_>) -> Res
     let label = program.label().to_owned();
     let id = program.program_id.clone();
     let snapshot = Snapshot::take(client, &id)?.ok_or_else(|| {
+        if program.state == "Ready" {
+            let what = format!("the watcher of {label} does not answer");
+            return Failure::new(Exit::Conflict, what)
+                .with_remedy(format!("ask again in a moment; see `hersh logs {label}`"));
+        }
         let what = format!("{label} is {}, so its watcher is not to be seen", program.state);
         Failure::new(Exit::Conflict, what).with_remedy(format!("start it: `hersh start {label}`"))
     })?;
