@@ -77,9 +77,11 @@ modelled := RUSTFLAGS='--cfg shuttle -D warnings' cargo test --target-dir $(or $
 test-schedules: ## The threads of the watcher, under a thousand schedules of each scenario
 	$(modelled) schedules::
 
-test-api-schema: $(tools)/venv/bin/schemathesis ## A live watcher, held against its OpenAPI document
+test-api-schema: $(tools)/venv/bin/schemathesis ## A live watcher and a live host, each held against its OpenAPI document
 	cargo build --quiet -p hersh-counter
 	tests/api-schema $(tools)/venv/bin/schemathesis $(or $(CARGO_TARGET_DIR),target)/debug/counter
+	HERSH_TEST_SCHEMATHESIS=$(tools)/venv/bin/schemathesis cargo test --quiet --workspace --all-features \
+		--exclude hersh-python --exclude hersh-tests --test it -- --ignored schema::
 
 test-ffi: ## The header, and C programs that use it
 	ffi/test

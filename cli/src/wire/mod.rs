@@ -9,7 +9,8 @@ mod tokens;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::host::{LimitsRequest, NetworkMode};
 use crate::program::RestartMode;
@@ -40,7 +41,7 @@ pub struct CreateProgram {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// What the program may use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitsRequest>,
     /// What to do when it ends by itself.
     #[serde(default)]
@@ -48,6 +49,17 @@ pub struct CreateProgram {
     /// How it reaches and is reached.
     #[serde(default)]
     pub network: NetworkMode,
+}
+
+/// Reads an object, or null, and no sequence that would stand for one without its names.
+fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let fields: Option<serde_json::Map<String, serde_json::Value>> =
+        Option::deserialize(deserializer)?;
+    fields.map(|fields| T::deserialize(fields).map_err(D::Error::custom)).transpose()
 }
 
 /// The answer to `POST /programs`.
@@ -259,6 +271,18 @@ mod tests {
         let body = r#"{"user_id":"a","dockerfile":"FROM scratch","colour":"red"}"#;
         let error = serde_json::from_str::<CreateProgram>(body).unwrap_err();
         assert!(error.to_string().contains("unknown field `colour`"), "{error}");
+    }
+
+    #[test]
+    fn an_object_without_its_names_is_refused() {
+        let limits = |limits: &str| {
+            let body = format!(r#"{{"user_id":"a","dockerfile":"x","limits":{limits}}}"#);
+            serde_json::from_str::<CreateProgram>(&body)
+        };
+        assert!(limits("[1, 2]").is_err());
+        assert!(limits(r#"{"gpu": 1}"#).unwrap_err().to_string().contains("unknown field `gpu`"));
+        assert_eq!(limits(r#"{"pids": 7}"#).unwrap().limits.unwrap().pids, Some(7));
+        assert_eq!(limits("null").unwrap().limits, None);
     }
 
     #[test]

@@ -16,5 +16,6 @@ mod inside;
 mod real;
 mod replay;
 mod run;
+mod schema;
 #[allow(dead_code, reason = "not every module needs all of it")]
 mod support;

@@ -135,13 +135,14 @@ pub(super) fn events(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
     let after = query.number("after", 0..=MAX_NUMBER)?;
     let follows = query.flag("follow")?;
     query.end()?;
+    let last = status::last_event(call)?;
     if follows {
         if after.is_some() || limit.is_some() {
             let words = "parameter `follow` goes alone: Last-Event-ID says where to go on";
             return Err(ApiError::new(400, words));
         }
         call.api.host.get(id)?;
-        return status::follow(call, Some(id.clone()));
+        return status::follow(call, Some(id.clone()), last);
     }
     let after = i64::try_from(after.unwrap_or(0)).unwrap_or(i64::MAX);
     let limit = limit.unwrap_or(USUAL_EVENTS);

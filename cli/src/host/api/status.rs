@@ -45,18 +45,27 @@ pub(super) fn document(call: &mut Call<'_, '_>) -> Answer {
 
 pub(super) fn events(call: &mut Call<'_, '_>) -> Answer {
     Query::parse(call.request.query())?.end()?;
-    follow(call, None)
+    let last = last_event(call)?;
+    follow(call, None, last)
+}
+
+/// The event behind which a client wants to go on.
+pub(super) fn last_event(call: &Call<'_, '_>) -> Result<Option<i64>, ApiError> {
+    match call.request.header("last-event-id").unwrap_or_default() {
+        "" => Ok(None),
+        text => match text.parse::<i64>() {
+            Ok(last) if last >= 0 => Ok(Some(last)),
+            _ => Err(ApiError::new(400, "Last-Event-ID must be the id of an event")),
+        },
+    }
 }
 
 /// What happens to this program, or to all that the caller sees.
-pub(super) fn follow(call: &mut Call<'_, '_>, program: Option<ProgramId>) -> Answer {
-    let last = match call.request.header("last-event-id").unwrap_or_default() {
-        "" => None,
-        text => match text.parse::<i64>() {
-            Ok(last) if last >= 0 => Some(last),
-            _ => return Err(ApiError::new(400, "Last-Event-ID must be the id of an event")),
-        },
-    };
+pub(super) fn follow(
+    call: &mut Call<'_, '_>,
+    program: Option<ProgramId>,
+    last: Option<i64>,
+) -> Answer {
     let filter = FeedFilter { user: call.caller.user().cloned(), program };
     Ok(EventStream::new(call.api.host.follow_events(filter, last)).into_response())
 }

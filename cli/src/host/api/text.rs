@@ -15,6 +15,10 @@ pub(super) fn json<T: DeserializeOwned>(
     }
     request.set_max_body(limit);
     let bytes = request.read_body()?;
+    // A sequence would be taken for an object whose names were left out.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::new(400, "the body is not a JSON object"));
+    }
     let value = serde_json::from_slice(&bytes).map_err(|error| {
         let words = without_values(&error);
         ApiError::new(400, format!("the body is not what it should be: {words}"))

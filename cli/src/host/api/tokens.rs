@@ -6,7 +6,7 @@ use super::error::ApiError;
 use super::query::Query;
 use super::routes::Call;
 use super::text;
-use crate::host::registry::{NewToken, TokenView};
+use crate::host::registry::{NewToken, TokenView, is_token_id};
 use crate::program::UserId;
 use crate::wire::{CreateToken, CreatedToken, RevokedToken, TokenBody};
 
@@ -30,6 +30,9 @@ pub(super) fn list(call: &mut Call<'_, '_>) -> Answer {
     let user: Option<UserId> = query.value("user")?;
     let (limit, cursor) = (query.limit()?, query.text("cursor"));
     query.end()?;
+    if cursor.as_ref().is_some_and(|cursor| !is_token_id(cursor)) {
+        return Err(ApiError::new(400, "parameter `cursor` must be the `next` of a page"));
+    }
     Ok(Response::json(200, &call.api.host.tokens(user.as_ref(), limit, cursor)))
 }
 

@@ -22,7 +22,7 @@ use crate::program::{
 
 pub use feed::{Feed, FeedFilter, FeedNews, Happening};
 pub use keys::{KeyedAnswer, RequestKey};
-pub use tokens::{Bearer, NewToken, TokenPage, TokenView};
+pub use tokens::{Bearer, NewToken, TokenPage, TokenView, is_token_id};
 
 /// Events that are kept of each program.
 const HISTORY: i64 = 1_000;

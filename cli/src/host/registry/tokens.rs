@@ -191,6 +191,11 @@ impl Registry {
     }
 }
 
+/// Whether this can be a token's id: 16 lower-case hexadecimal digits.
+pub fn is_token_id(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 pub(super) fn load(connection: &Connection) -> Result<Known, HostError> {
     let sql = "SELECT id, hash, user_id, name, scope, created_at FROM tokens";
     let mut statement = connection.prepare(sql).map_err(words)?;
