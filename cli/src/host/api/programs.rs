@@ -142,7 +142,7 @@ pub(super) fn events(call: &mut Call<'_, '_>, id: &ProgramId) -> Answer {
             return Err(ApiError::new(400, words));
         }
         call.api.host.get(id)?;
-        return status::follow(call, Some(id.clone()), last);
+        return Ok(status::follow(call, Some(id.clone()), last));
     }
     let after = i64::try_from(after.unwrap_or(0)).unwrap_or(i64::MAX);
     let limit = limit.unwrap_or(USUAL_EVENTS);

@@ -46,7 +46,7 @@ pub(super) fn document(call: &mut Call<'_, '_>) -> Answer {
 pub(super) fn events(call: &mut Call<'_, '_>) -> Answer {
     Query::parse(call.request.query())?.end()?;
     let last = last_event(call)?;
-    follow(call, None, last)
+    Ok(follow(call, None, last))
 }
 
 /// The event behind which a client wants to go on.
@@ -65,7 +65,7 @@ pub(super) fn follow(
     call: &mut Call<'_, '_>,
     program: Option<ProgramId>,
     last: Option<i64>,
-) -> Answer {
+) -> Response {
     let filter = FeedFilter { user: call.caller.user().cloned(), program };
-    Ok(EventStream::new(call.api.host.follow_events(filter, last)).into_response())
+    EventStream::new(call.api.host.follow_events(filter, last)).into_response()
 }
