@@ -1,4 +1,4 @@
-//! What the brain asks its body to do: the only output of the reducer.
+//! What comes out of the reducer: what the body is to do, and what is to be remembered.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,10 +9,11 @@ use super::time::Time;
 use super::vars::{Change, VarId};
 
 /// One request to the body.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Effect {
-    /// Run the managed function. Comes from `Serve` alone, and never while one runs.
-    Execute(Execution),
+    /// Run the managed function, for the brain's execution under way. Comes from `Serve` alone, and
+    /// never while one runs.
+    Execute,
     /// Run the cleanup function. Comes from `Serve` alone, and never beside an execution.
     CleanUp,
     /// Tell this execution that it is cancelled.
@@ -25,8 +26,16 @@ pub(crate) enum Effect {
     Close,
     /// The session is over.
     Over,
-    /// Keep this for whoever looks later.
-    Record(Record),
+}
+
+/// Takes what comes out of the reducer, in order. It is not asked anything and answers nothing: a
+/// list serves as well as the logs themselves, and a record need not travel by way of a list.
+pub(crate) trait Output {
+    /// The body is to do this.
+    fn effect(&mut self, effect: Effect);
+
+    /// This happened; keep it for whoever looks later.
+    fn record(&mut self, record: Record);
 }
 
 /// One run of the managed function.
@@ -40,14 +49,6 @@ pub(crate) struct Execution {
     pub(crate) message: Option<Arc<Message>>,
     pub(crate) started: Time,
     pub(crate) deadline: Time,
-}
-
-impl Execution {
-    /// A first attempt, whose number and times the reducer fills in.
-    pub(super) const fn fresh(trigger: Trigger, message: Option<Arc<Message>>) -> Self {
-        let (started, deadline) = (Time::ZERO, Time::ZERO);
-        Self { number: 0, attempt: 1, trigger, message, started, deadline }
-    }
 }
 
 /// Why an execution runs.

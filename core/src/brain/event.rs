@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::message::Message;
+use super::record::Ending;
 use super::time::Time;
 use super::value::Value;
 use super::vars::{VarId, WatchKind};
@@ -27,7 +28,7 @@ pub(crate) enum Event {
     /// Everything that had arrived has been fed: begin the next piece of work, if one is due.
     Serve,
     /// The managed function returned.
-    Returned { execution: u64, outcome: Outcome },
+    Returned { execution: u64, ending: Ending },
     /// The cleanup function returned, or there is none.
     CleanedUp { problem: Option<String> },
     /// Somebody asks for a graceful end.
@@ -100,15 +101,4 @@ impl Input {
             Self::Same | Self::Failed(_) | Self::Closed => None,
         }
     }
-}
-
-/// How an execution ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Done,
-    Failed(String),
-    Stop(String),
-    Kill(String),
-    Crash(String),
-    Panicked(String),
 }

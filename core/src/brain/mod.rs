@@ -1,10 +1,11 @@
 //! The brain: the state machine of a watcher as a pure function.
 //!
-//! `(state, event, now) -> (state, effects)`. Nothing here reads a clock, waits, or touches a
-//! channel, a thread or a file: time arrives with the event, and what is to be done leaves as
-//! [`Effect`]s. Two bodies drive it: the threaded [runtime](crate::runtime) and the
-//! [simulation](crate::sim). Whatever order of events they feed, the brain's invariants hold:
-//! one execution at a time, no accepted message lost or out of order, terminal states final.
+//! `(state, event, now) -> (state, output)`. Nothing here reads a clock, waits, or touches a
+//! channel, a thread or a file: time arrives with the event, what is to be done leaves as
+//! [`Effect`]s, and what is to be remembered as [`Record`]s. Two bodies drive it: the threaded
+//! [runtime](crate::runtime) and the [simulation](crate::sim). Whatever order of events they feed,
+//! the brain's invariants hold: one execution at a time, no accepted message lost or out of order,
+//! terminal states final.
 
 mod counters;
 mod effect;
@@ -34,8 +35,8 @@ pub use time::Time;
 pub use value::{Data, Value};
 pub use vars::{Change, WatchKind};
 
-pub(crate) use effect::{Effect, Execution};
-pub(crate) use event::{Declaration, Event, Input, Outcome, StopRequest};
+pub(crate) use effect::{Effect, Execution, Output};
+pub(crate) use event::{Declaration, Event, Input, StopRequest};
 pub(crate) use record::Record;
 pub(crate) use reducer::{Brain, Policy};
 #[cfg(feature = "sim")]

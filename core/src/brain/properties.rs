@@ -45,6 +45,23 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// What came out of the reducer for one event.
+#[derive(Default)]
+struct Came {
+    effects: Vec<Effect>,
+    records: Vec<Record>,
+}
+
+impl Output for Came {
+    fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    fn record(&mut self, record: Record) {
+        self.records.push(record);
+    }
+}
+
 struct Rig {
     brain: Brain,
     now: Time,
@@ -148,26 +165,29 @@ impl Rig {
 
     fn give_back(&mut self, how: u8) {
         let Some(execution) = self.executing.take() else { return };
-        let outcome = match how {
-            0 => Outcome::Crash("crash".to_owned()),
-            1 => Outcome::Panicked("panic".to_owned()),
-            2 => Outcome::Failed("error".to_owned()),
-            3 => Outcome::Stop("stop".to_owned()),
-            _ => Outcome::Done,
+        let ending = match how {
+            0 => Ending::Crash("crash".into()),
+            1 => Ending::Panicked("panic".into()),
+            2 => Ending::Failed("error".into()),
+            3 => Ending::Stop("stop".into()),
+            _ => Ending::Done,
         };
-        assert!(self.feed(Event::Returned { execution: execution.number, outcome }));
+        assert!(self.feed(Event::Returned { execution: execution.number, ending }));
     }
 
     /// Feeds an event, checks what came of it; whether it was taken.
     fn feed(&mut self, event: Event) -> bool {
         let (before, name) = (self.brain.state(), event.name());
         let served = matches!(event, Event::Serve);
-        let mut effects = Vec::new();
-        let taken = self.brain.reduce(event, self.now, &mut effects).is_ok();
+        let mut came = Came::default();
+        let taken = self.brain.reduce(event, self.now, &mut came).is_ok();
         if !taken {
             assert_eq!(self.brain.state(), before, "a refused {name} changed the state");
         }
-        for effect in effects {
+        for record in came.records {
+            self.note(record);
+        }
+        for effect in came.effects {
             self.perform(effect, served);
         }
         assert_eq!(self.last, self.brain.state(), "every change of state is recorded");
@@ -180,9 +200,18 @@ impl Rig {
         taken
     }
 
+    fn note(&mut self, record: Record) {
+        if let Record::Transition(transition) = record {
+            assert_eq!(transition.from, self.last, "transitions join up");
+            self.last = transition.to;
+            self.trace.push(format!("{} {transition:?}", self.now));
+        }
+    }
+
     fn perform(&mut self, effect: Effect, served: bool) {
         match effect {
-            Effect::Execute(execution) => {
+            Effect::Execute => {
+                let execution = self.brain.execution().cloned().expect("one is under way");
                 assert!(served, "executions come from Serve alone");
                 assert!(self.executing.is_none(), "never two executions at once");
                 assert!(!self.cleaning, "no execution beside a cleanup");
@@ -195,11 +224,6 @@ impl Rig {
                 assert!(served && self.executing.is_none(), "no cleanup beside an execution");
                 assert!(!self.cleaning);
                 self.cleaning = true;
-            }
-            Effect::Record(Record::Transition(transition)) => {
-                assert_eq!(transition.from, self.last, "transitions join up");
-                self.last = transition.to;
-                self.trace.push(format!("{} {transition:?}", self.now));
             }
             Effect::Over => {
                 self.cleaning = false;

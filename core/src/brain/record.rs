@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::effect::Trigger;
-use super::event::Outcome;
 use super::state::State;
 
 /// Something that happened, as the brain saw it.
@@ -120,19 +119,6 @@ impl fmt::Display for StateFault {
 }
 
 impl std::error::Error for StateFault {}
-
-impl From<Outcome> for Ending {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Done => Self::Done,
-            Outcome::Failed(words) => Self::Failed(words.into()),
-            Outcome::Stop(words) => Self::Stop(words.into()),
-            Outcome::Kill(words) => Self::Kill(words.into()),
-            Outcome::Crash(words) => Self::Crash(words.into()),
-            Outcome::Panicked(words) => Self::Panicked(words.into()),
-        }
-    }
-}
 
 impl Ending {
     /// The words of an error; a Stop error is a wish, not an error.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::counters::Counters;
-use super::effect::{Effect, Execution, Trigger};
-use super::event::{Declaration, Event, Input, Outcome, StopRequest};
+use super::effect::{Effect, Execution, Output, Trigger};
+use super::event::{Declaration, Event, Input, StopRequest};
 use super::message::Message;
 use super::record::{Cause, Ending, Record, StateFault, Transition};
 use super::recovery::RecoveryPolicy;
@@ -111,6 +111,11 @@ impl Brain {
         self.policy.recovery.max_retries = 0;
     }
 
+    /// The execution under way.
+    pub(crate) fn execution(&self) -> Option<&Execution> {
+        self.current.as_ref().map(|current| &current.execution)
+    }
+
     /// Messages that wait in the brain; the body may hold more.
     pub(crate) fn queued(&self) -> usize {
         self.queue.len()
@@ -137,25 +142,31 @@ impl Brain {
 
     /// The next moment at which `Elapsed` or `Serve` would do something by time alone.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
-        let execution = self
-            .current
-            .as_ref()
-            .filter(|current| !current.timed_out)
-            .map(|c| c.execution.deadline);
-        let closing = self.closing.as_ref().filter(|_| self.is_busy()).map(|c| c.deadline);
-        let retry = self.retry.as_ref().map(|retry| retry.due);
-        let expires = self.expires.filter(|_| self.closing.is_none());
         if !self.state.is_live() {
             return None;
         }
-        [execution, closing, retry, expires].into_iter().flatten().min()
+        let mut next = self.retry.as_ref().map(|retry| retry.due);
+        let mut also = |deadline: Time| {
+            next = Some(next.map_or(deadline, |earlier| earlier.min(deadline)));
+        };
+        if let Some(current) = &self.current
+            && !current.timed_out
+        {
+            also(current.execution.deadline);
+        }
+        match (&self.closing, self.expires) {
+            (Some(closing), _) if self.is_busy() => also(closing.deadline),
+            (None, Some(expires)) => also(expires),
+            _ => {}
+        }
+        next
     }
 
-    /// Takes one event. What it asks for is appended to `out`.
+    /// Takes one event. What comes of it goes to `out`.
     ///
     /// # Errors
     /// When the state does not know the event; the fault is recorded and nothing else changes.
-    pub(crate) fn reduce(&mut self, event: Event, now: Time, out: &mut Vec<Effect>) -> Reduced {
+    pub(crate) fn reduce(&mut self, event: Event, now: Time, out: &mut impl Output) -> Reduced {
         let name = event.name();
         let reduced = match event {
             Event::Start { expires } => self.start(expires, out),
@@ -174,7 +185,7 @@ impl Brain {
                 self.serve(now, out);
                 Ok(())
             }
-            Event::Returned { execution, outcome } => self.returned(execution, outcome, now, out),
+            Event::Returned { execution, ending } => self.returned(execution, ending, now, out),
             Event::CleanedUp { problem } => self.cleaned_up(problem, out),
             Event::Stop(request) => self.stop(request, now, out),
             Event::Kill { reason } => self.kill(Cause::Kill(reason), out),
@@ -186,7 +197,7 @@ impl Brain {
         reduced.map_err(|()| {
             let fault = StateFault { state: self.state, event: name };
             self.counters.state_faults += 1;
-            out.push(Effect::Record(Record::Fault(fault.clone())));
+            out.record(Record::Fault(fault.clone()));
             fault
         })
     }
@@ -195,12 +206,12 @@ impl Brain {
         if self.state.is_live() { Ok(()) } else { Err(()) }
     }
 
-    fn transition(&mut self, to: State, cause: Cause, out: &mut Vec<Effect>) {
+    fn transition(&mut self, to: State, cause: Cause, out: &mut impl Output) {
         let from = std::mem::replace(&mut self.state, to);
-        out.push(Effect::Record(Record::Transition(Transition { from, to, cause })));
+        out.record(Record::Transition(Transition { from, to, cause }));
     }
 
-    fn start(&mut self, expires: Option<Time>, out: &mut Vec<Effect>) -> Result<(), ()> {
+    fn start(&mut self, expires: Option<Time>, out: &mut impl Output) -> Result<(), ()> {
         if !matches!(self.state, State::NotRun | State::Stopped) {
             return Err(());
         }
@@ -228,35 +239,35 @@ impl Brain {
     }
 
     /// Only a running function can watch, and only while its session lasts.
-    fn watch(&mut self, declared: Declaration, out: &mut Vec<Effect>) -> Result<(), ()> {
+    fn watch(&mut self, declared: Declaration, out: &mut impl Output) -> Result<(), ()> {
         if self.current.is_none() {
             return Err(());
         }
         self.live()?;
         let id = self.vars.register(declared).ok_or(())?;
-        out.push(Effect::Watch(id));
+        out.effect(Effect::Watch(id));
         Ok(())
     }
 
-    fn unwatch(&mut self, id: VarId, out: &mut Vec<Effect>) -> Result<(), ()> {
+    fn unwatch(&mut self, id: VarId, out: &mut impl Output) -> Result<(), ()> {
         if !self.vars.remove(id) {
             return Err(());
         }
-        out.push(Effect::Unwatch(id));
+        out.effect(Effect::Unwatch(id));
         Ok(())
     }
 
     /// News of a variable that is no longer watched came too late to matter: not a fault.
-    fn news(&mut self, id: VarId, input: Input, out: &mut Vec<Effect>) {
+    fn news(&mut self, id: VarId, input: Input, out: &mut impl Output) {
         let polled = !matches!(input, Input::Closed);
         if let Taken::Failed(name, error) = self.vars.take(id, input) {
             self.counters.watch_errors += u64::from(polled);
-            out.push(Effect::Record(Record::WatchError { name, error }));
+            out.record(Record::WatchError { name, error });
         }
     }
 
     /// Begins the next piece of work: an ending first, then retries, messages, variables.
-    fn serve(&mut self, now: Time, out: &mut Vec<Effect>) {
+    fn serve(&mut self, now: Time, out: &mut impl Output) {
         if !self.state.is_live() || self.is_busy() {
             return;
         }
@@ -264,36 +275,30 @@ impl Brain {
             return self.clean_up(now, out);
         }
         match self.state {
-            State::InitRun => {
-                self.begin(Execution::fresh(Trigger::Init, None), now, out);
-            }
+            State::InitRun => self.begin(1, Trigger::Init, None, now, out),
             State::Ready => self.serve_signals(now, out),
             _ => self.serve_retry(now, out),
         }
     }
 
-    fn serve_signals(&mut self, now: Time, out: &mut Vec<Effect>) {
-        let (execution, cause) = if let Some(message) = self.queue.pop_front() {
-            let cause = Cause::Message(message.id());
-            (Execution::fresh(Trigger::Message, Some(message)), cause)
+    fn serve_signals(&mut self, now: Time, out: &mut impl Output) {
+        if let Some(message) = self.queue.pop_front() {
+            self.transition(State::Running, Cause::Message(message.id()), out);
+            self.begin(1, Trigger::Message, Some(message), now, out);
         } else if self.vars.pending() > 0 {
             let changes = self.vars.apply();
-            let names = changes.iter().map(|change| Arc::clone(&change.name)).collect();
-            (Execution::fresh(Trigger::Vars(changes), None), Cause::Vars(names))
-        } else {
-            return;
-        };
-        self.transition(State::Running, cause, out);
-        self.begin(execution, now, out);
+            let names = self.vars.names_of(&changes);
+            self.transition(State::Running, Cause::Vars(names), out);
+            self.begin(1, Trigger::Vars(changes), None, now, out);
+        }
     }
 
-    fn serve_retry(&mut self, now: Time, out: &mut Vec<Effect>) {
+    fn serve_retry(&mut self, now: Time, out: &mut impl Output) {
         if let Some(retry) = self.retry.take_if(|retry| retry.due <= now) {
             self.counters.retries += 1;
-            let cause = Cause::Retry(retry.execution.attempt);
-            let attempt = retry.execution.attempt + 1;
-            self.transition(retry.during, cause, out);
-            self.begin(Execution { attempt, ..retry.execution }, now, out);
+            let Execution { attempt, trigger, message, .. } = retry.execution;
+            self.transition(retry.during, Cause::Retry(attempt), out);
+            self.begin(attempt + 1, trigger, message, now, out);
         }
     }
 
@@ -312,39 +317,43 @@ impl Brain {
         self.current.is_some() || self.closing.as_ref().is_some_and(|closing| closing.cleaning)
     }
 
-    fn begin(&mut self, execution: Execution, now: Time, out: &mut Vec<Effect>) {
+    fn begin(
+        &mut self,
+        attempt: u32,
+        trigger: Trigger,
+        message: Option<Arc<Message>>,
+        now: Time,
+        out: &mut impl Output,
+    ) {
         debug_assert!(self.current.is_none(), "never two executions at once");
         self.counters.executions += 1;
-        let execution = Execution {
-            number: self.counters.executions,
-            started: now,
-            deadline: now + self.policy.execution_timeout,
-            ..execution
-        };
-        out.push(Effect::Record(Record::Began {
-            execution: execution.number,
-            attempt: execution.attempt,
-            trigger: execution.trigger.clone(),
-            message: execution.message.as_ref().map(|message| message.id()),
-        }));
-        self.current = Some(Current { execution: execution.clone(), timed_out: false });
-        out.push(Effect::Execute(execution));
+        let number = self.counters.executions;
+        out.record(Record::Began {
+            execution: number,
+            attempt,
+            trigger: trigger.clone(),
+            message: message.as_deref().map(Message::id),
+        });
+        let deadline = now + self.policy.execution_timeout;
+        let execution = Execution { number, attempt, trigger, message, started: now, deadline };
+        self.current = Some(Current { execution, timed_out: false });
+        out.effect(Effect::Execute);
     }
 
-    fn clean_up(&mut self, now: Time, out: &mut Vec<Effect>) {
+    fn clean_up(&mut self, now: Time, out: &mut impl Output) {
         if let Some(closing) = &mut self.closing {
             closing.cleaning = true;
             closing.deadline = now + self.policy.stop_timeout;
-            out.push(Effect::CleanUp);
+            out.effect(Effect::CleanUp);
         }
     }
 
     fn returned(
         &mut self,
         number: u64,
-        outcome: Outcome,
+        ending: Ending,
         now: Time,
-        out: &mut Vec<Effect>,
+        out: &mut impl Output,
     ) -> Result<(), ()> {
         let Some(current) = self.current.take_if(|current| current.execution.number == number)
         else {
@@ -355,16 +364,10 @@ impl Brain {
             timed_out = true;
             self.counters.timeouts += 1;
         }
-        let ending = Ending::from(outcome);
         self.count(&ending);
         let took = now - execution.started;
         self.counters.execution_time.add(took);
-        out.push(Effect::Record(Record::Ended {
-            execution: number,
-            ending: ending.clone(),
-            took,
-            timed_out,
-        }));
+        out.record(Record::Ended { execution: number, ending: ending.clone(), took, timed_out });
         if self.state.is_live() {
             self.conclude(execution, ending, now, out);
         }
@@ -387,7 +390,7 @@ impl Brain {
     }
 
     /// What the end of an execution means for the state.
-    fn conclude(&mut self, execution: Execution, ending: Ending, now: Time, out: &mut Vec<Effect>) {
+    fn conclude(&mut self, execution: Execution, ending: Ending, now: Time, out: &mut impl Output) {
         let drains = self.closing.as_ref().is_none_or(|closing| closing.drain);
         match ending {
             Ending::Kill(reason) => {
@@ -409,7 +412,7 @@ impl Brain {
         }
     }
 
-    fn crash(&mut self, execution: Execution, words: Arc<str>, now: Time, out: &mut Vec<Effect>) {
+    fn crash(&mut self, execution: Execution, words: Arc<str>, now: Time, out: &mut impl Output) {
         match self.policy.recovery.delay(self.crashes_in_row, &mut self.rng) {
             Some(delay) => {
                 let during = self.state;
@@ -421,17 +424,17 @@ impl Brain {
         }
     }
 
-    fn close(&mut self, to: State, cause: Cause, now: Time, out: &mut Vec<Effect>) {
+    fn close(&mut self, to: State, cause: Cause, now: Time, out: &mut impl Output) {
         if let Some(closing) = &mut self.closing {
             closing.drain = false;
             return;
         }
         let deadline = now + self.policy.stop_timeout;
         self.closing = Some(Closing { to, cause, drain: false, deadline, cleaning: false });
-        out.push(Effect::Close);
+        out.effect(Effect::Close);
     }
 
-    fn stop(&mut self, request: StopRequest, now: Time, out: &mut Vec<Effect>) -> Result<(), ()> {
+    fn stop(&mut self, request: StopRequest, now: Time, out: &mut impl Output) -> Result<(), ()> {
         self.live()?;
         let deadline = now + request.timeout;
         if let Some(closing) = &mut self.closing {
@@ -448,26 +451,26 @@ impl Brain {
                 deadline,
                 cleaning: false,
             });
-            out.push(Effect::Close);
+            out.effect(Effect::Close);
         }
         if !request.drain
             && let Some(current) = &self.current
         {
-            out.push(Effect::Cancel { execution: current.execution.number });
+            out.effect(Effect::Cancel { execution: current.execution.number });
         }
         Ok(())
     }
 
-    fn kill(&mut self, cause: Cause, out: &mut Vec<Effect>) -> Result<(), ()> {
+    fn kill(&mut self, cause: Cause, out: &mut impl Output) -> Result<(), ()> {
         self.live()?;
         if let Some(current) = &self.current {
-            out.push(Effect::Cancel { execution: current.execution.number });
+            out.effect(Effect::Cancel { execution: current.execution.number });
         }
         self.end(State::Killed, cause, out);
         Ok(())
     }
 
-    fn cleaned_up(&mut self, problem: Option<String>, out: &mut Vec<Effect>) -> Result<(), ()> {
+    fn cleaned_up(&mut self, problem: Option<String>, out: &mut impl Output) -> Result<(), ()> {
         if self.state.is_terminal() {
             // The stop timeout passed while the cleanup ran: it was Killed meanwhile.
             return Ok(());
@@ -484,17 +487,17 @@ impl Brain {
     }
 
     /// Enters a terminal state. What waited is kept as unserved, the crashed message first.
-    fn end(&mut self, to: State, cause: Cause, out: &mut Vec<Effect>) {
+    fn end(&mut self, to: State, cause: Cause, out: &mut impl Output) {
         debug_assert!(to.is_terminal());
         self.closing = None;
         self.unserved.extend(self.retry.take().and_then(|retry| retry.execution.message));
         self.unserved.extend(self.queue.drain(..));
         self.transition(to, cause, out);
-        out.push(Effect::Close);
-        out.push(Effect::Over);
+        out.effect(Effect::Close);
+        out.effect(Effect::Over);
     }
 
-    fn elapsed(&mut self, now: Time, out: &mut Vec<Effect>) {
+    fn elapsed(&mut self, now: Time, out: &mut impl Output) {
         if !self.state.is_live() {
             return;
         }
@@ -505,8 +508,8 @@ impl Brain {
             current.timed_out = true;
             self.counters.timeouts += 1;
             let execution = current.execution.number;
-            out.push(Effect::Record(Record::TimedOut { execution }));
-            out.push(Effect::Cancel { execution });
+            out.record(Record::TimedOut { execution });
+            out.effect(Effect::Cancel { execution });
         }
         if self.closing.is_none() && self.expires.is_some_and(|expires| now >= expires) {
             let reason = Arc::from("the parent's time is over");

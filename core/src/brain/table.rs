@@ -17,12 +17,20 @@ fn brain() -> Brain {
     Brain::new(policy, 1)
 }
 
-fn feed(brain: &mut Brain, event: Event) -> bool {
-    brain.reduce(event, Time::ZERO, &mut Vec::new()).is_ok()
+/// Nobody does or keeps what comes out.
+struct Unheard;
+
+impl Output for Unheard {
+    fn effect(&mut self, _: Effect) {}
+    fn record(&mut self, _: Record) {}
 }
 
-fn returned(outcome: Outcome) -> Event {
-    Event::Returned { execution: 1, outcome }
+fn feed(brain: &mut Brain, event: Event) -> bool {
+    brain.reduce(event, Time::ZERO, &mut Unheard).is_ok()
+}
+
+fn returned(ending: Ending) -> Event {
+    Event::Returned { execution: 1, ending }
 }
 
 fn stop() -> Event {
@@ -43,14 +51,14 @@ fn brain_in(state: State) -> Brain {
     let way: Vec<Event> = match state {
         State::NotRun => vec![],
         State::InitRun => vec![Event::Serve],
-        State::Ready => vec![Event::Serve, returned(Outcome::Done)],
-        State::Running => vec![Event::Serve, returned(Outcome::Done), message(), Event::Serve],
+        State::Ready => vec![Event::Serve, returned(Ending::Done)],
+        State::Running => vec![Event::Serve, returned(Ending::Done), message(), Event::Serve],
         State::Stopped => vec![stop(), Event::Serve, Event::CleanedUp { problem: None }],
         State::Killed => vec![kill()],
-        State::WaitRecover => vec![Event::Serve, returned(Outcome::Crash(String::new()))],
+        State::WaitRecover => vec![Event::Serve, returned(Ending::Crash("".into()))],
         State::Crashed => {
             brain.forbid_recovery();
-            let crash = returned(Outcome::Crash(String::new()));
+            let crash = returned(Ending::Crash("".into()));
             vec![Event::Serve, crash, Event::Serve, Event::CleanedUp { problem: None }]
         }
     };
@@ -102,7 +110,7 @@ fn a_stop_ends_every_live_state() {
         assert!(feed(&mut brain, stop()));
         if matches!(state, InitRun | Running) {
             let execution = brain.counters().executions;
-            assert!(feed(&mut brain, Event::Returned { execution, outcome: Outcome::Done }));
+            assert!(feed(&mut brain, Event::Returned { execution, ending: Ending::Done }));
         }
         assert!(feed(&mut brain, Event::Serve));
         assert!(feed(&mut brain, Event::CleanedUp { problem: None }));
@@ -122,29 +130,29 @@ fn messages_wait_in_every_live_state_and_are_reported_after_it() {
 
 #[test]
 fn an_execution_can_return_only_while_it_runs() {
-    let outcomes = [
-        (Outcome::Done, Ready),
-        (Outcome::Failed(String::new()), Ready),
-        (Outcome::Kill(String::new()), Killed),
-        (Outcome::Crash(String::new()), WaitRecover),
-        (Outcome::Panicked(String::new()), WaitRecover),
+    let endings = [
+        (Ending::Done, Ready),
+        (Ending::Failed("".into()), Ready),
+        (Ending::Kill("".into()), Killed),
+        (Ending::Crash("".into()), WaitRecover),
+        (Ending::Panicked("".into()), WaitRecover),
     ];
-    for (outcome, next) in outcomes {
+    for (ending, next) in endings {
         let table = State::ALL.map(|state| {
             let execution = brain_in(state).counters().executions;
-            after(state, Event::Returned { execution, outcome: outcome.clone() })
+            after(state, Event::Returned { execution, ending: ending.clone() })
         });
         let expected = State::ALL.map(|state| matches!(state, InitRun | Running).then_some(next));
-        assert_eq!(table, expected, "{outcome:?}");
+        assert_eq!(table, expected, "{ending:?}");
     }
-    assert_eq!(after(Running, returned(Outcome::Done)), None, "an execution that is over");
+    assert_eq!(after(Running, returned(Ending::Done)), None, "an execution that is over");
 }
 
 #[test]
 fn a_late_return_after_a_kill_is_recorded_and_changes_nothing() {
     let mut brain = brain_in(Running);
     assert!(feed(&mut brain, kill()));
-    let late = Event::Returned { execution: 2, outcome: Outcome::Crash(String::new()) };
+    let late = Event::Returned { execution: 2, ending: Ending::Crash("".into()) };
     assert!(feed(&mut brain, late));
     assert_eq!((brain.state(), brain.counters().crashes), (Killed, 1));
 }

@@ -1,7 +1,7 @@
 //! Watched variables: their registration, their values, and the updates not yet applied.
 
 use std::any::TypeId;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -36,6 +36,11 @@ impl WatchKind {
             Self::FlowLatest => "watch_flow_latest",
             Self::Tick => "watch_tick",
         }
+    }
+
+    /// Whether its values come at a rate, and the next only when the last has been applied.
+    pub(crate) const fn is_timed(self) -> bool {
+        matches!(self, Self::Call | Self::Tick)
     }
 }
 
@@ -102,10 +107,27 @@ pub(crate) enum Taken {
 /// All watched variables of a session, in the order of their registration.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Vars {
-    table: BTreeMap<VarId, Var>,
+    /// Sorted, as ids only grow.
+    table: Vec<(VarId, Var)>,
     names: HashMap<Arc<str>, VarId>,
-    dirty: BTreeSet<VarId>,
+    /// Those with a pending update, each once, in the order in which it came.
+    dirty: Vec<VarId>,
+    /// Empty between the calls that use it.
+    applied: Vec<Change>,
+    /// The names of those that changed together last: often the same change together again.
+    together: Arc<[Arc<str>]>,
     registered: u32,
+}
+
+/// Where a variable stands in a table.
+fn place_of(table: &[(VarId, Var)], id: VarId) -> Option<usize> {
+    let (first, _) = table.first()?;
+    // Unless some are no longer watched, it stands as far from the first as its id does.
+    let distance = id.0.checked_sub(first.0)? as usize;
+    match table.get(distance) {
+        Some((found, _)) if *found == id => Some(distance),
+        _ => table.binary_search_by_key(&id, |(id, _)| *id).ok(),
+    }
 }
 
 impl Vars {
@@ -125,15 +147,19 @@ impl Vars {
 
     pub(crate) fn find(&self, name: &str) -> Option<(VarId, &Var)> {
         let id = *self.names.get(name)?;
-        self.table.get(&id).map(|var| (id, var))
+        self.get(id).map(|var| (id, var))
     }
 
     pub(crate) fn get(&self, id: VarId) -> Option<&Var> {
-        self.table.get(&id)
+        place_of(&self.table, id).map(|place| &self.table[place].1)
+    }
+
+    fn get_mut(&mut self, id: VarId) -> Option<&mut Var> {
+        place_of(&self.table, id).map(|place| &mut self.table[place].1)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Var> {
-        self.table.values()
+        self.table.iter().map(|(_, var)| var)
     }
 
     /// Registers a variable; `None` when its name is taken.
@@ -155,27 +181,29 @@ impl Vars {
             pending: None,
             skipped: 0,
         };
-        self.table.insert(id, var);
+        self.table.push((id, var));
         Some(id)
     }
 
     pub(crate) fn remove(&mut self, id: VarId) -> bool {
-        let Some(var) = self.table.remove(&id) else { return false };
+        let Some(place) = place_of(&self.table, id) else { return false };
+        let (_, var) = self.table.remove(place);
         self.names.remove(&var.name);
-        self.dirty.remove(&id);
+        self.dirty.retain(|dirty| *dirty != id);
         true
     }
 
     /// Counts skipped ticks; none when the variable is gone.
     pub(crate) fn skip(&mut self, id: VarId, ticks: u64) -> u64 {
-        let Some(var) = self.table.get_mut(&id) else { return 0 };
+        let Some(var) = self.get_mut(id) else { return 0 };
         var.skipped += ticks;
         ticks
     }
 
     /// Takes news of a variable; it is seen by executions once [`Vars::apply`] has run.
     pub(crate) fn take(&mut self, id: VarId, input: Input) -> Taken {
-        let Some(var) = self.table.get_mut(&id) else { return Taken::Refused };
+        let Some(place) = place_of(&self.table, id) else { return Taken::Refused };
+        let var = &mut self.table[place].1;
         let changed = match input {
             Input::Value(value) => match var.differs(&value) {
                 Ok(differs) => differs.then_some(value),
@@ -191,23 +219,35 @@ impl Vars {
         }
         var.error = None;
         let Some(value) = changed else { return Taken::Unchanged };
-        var.pending = Some(value);
-        self.dirty.insert(id);
+        if var.pending.replace(value).is_none() {
+            self.dirty.push(id);
+        }
         Taken::Pending
     }
 
     /// Applies every pending update, in the order of registration.
     pub(crate) fn apply(&mut self) -> Arc<[Change]> {
-        let table = &mut self.table;
-        std::mem::take(&mut self.dirty)
-            .into_iter()
-            .filter_map(|id| {
-                let var = table.get_mut(&id)?;
-                let new = var.pending.take()?;
-                let old = var.value.replace(new.clone());
-                Some(Change { id, name: Arc::clone(&var.name), old, new })
-            })
-            .collect()
+        let Self { table, dirty, applied, .. } = self;
+        dirty.sort_unstable();
+        applied.extend(dirty.drain(..).filter_map(|id| {
+            let place = place_of(table, id)?;
+            let var = &mut table[place].1;
+            let new = var.pending.take()?;
+            let old = var.value.replace(new.clone());
+            Some(Change { id, name: Arc::clone(&var.name), old, new })
+        }));
+        applied.drain(..).collect()
+    }
+
+    /// The names of what changed.
+    pub(crate) fn names_of(&mut self, changes: &[Change]) -> Arc<[Arc<str>]> {
+        let names = changes.iter().map(|change| &change.name);
+        let same = self.together.len() == changes.len()
+            && names.clone().zip(&*self.together).all(|(name, last)| Arc::ptr_eq(name, last));
+        if !same {
+            self.together = names.cloned().collect();
+        }
+        Arc::clone(&self.together)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::cell::{Cell, Inner};
 use super::source::Feed;
-use crate::brain::{Input, Record, Time, VarId};
+use crate::brain::{Input, Time, Transition, VarId};
 
 /// What may make the condition of a wait come true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +61,8 @@ pub(crate) trait Body: Send + Sync {
     /// *Locked.* Hands over what variables have brought, flows only if they are wanted.
     fn inputs(&self, flows: bool, feed: &mut dyn FnMut(VarId, Input));
 
-    /// *Locked.* The brain has recorded something.
-    fn observe(&self, _watcher: &Arc<str>, _at: Time, _record: &Record) {}
+    /// *Locked.* The state has changed.
+    fn observe(&self, _watcher: &Arc<str>, _at: Time, _transition: &Transition) {}
 
     /// *Locked.* The session is over.
     fn end(&self);

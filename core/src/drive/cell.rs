@@ -9,13 +9,14 @@ use super::intake::Intake;
 #[cfg(feature = "persist")]
 use super::keep::Keep;
 use super::managed::{CleanupFn, ManagedFn, is_inside};
+use super::outlet::Outlet;
 use super::source::Feed;
 #[cfg(feature = "journal")]
 use super::tape::Tape;
 use super::watching::lifecycle;
 use crate::brain::{
-    Brain, Declaration, Effect, Event, Execution, Input, Message, State, StateFault, StopRequest,
-    Time, Value, VarId,
+    Brain, Declaration, Effect, Event, Input, Message, State, StateFault, StopRequest, Time, Value,
+    VarId,
 };
 #[cfg(feature = "journal")]
 use crate::journal::Recorder;
@@ -89,7 +90,10 @@ pub(crate) struct Inner {
     /// Those of them that wait for the end of the session alone.
     end_waiters: usize,
     messages: u64,
-    scratch: Vec<Effect>,
+    /// Empty between the calls that use it.
+    effects: Vec<Effect>,
+    /// Empty between the calls that use it.
+    arrived: Vec<(VarId, Input)>,
     #[cfg(feature = "journal")]
     pub(super) tape: Tape,
 }
@@ -103,7 +107,7 @@ impl Inner {
 
 /// What a step is to do next, outside the lock.
 pub(super) enum Work {
-    Execute(Execution),
+    Execute,
     CleanUp,
 }
 
@@ -119,7 +123,8 @@ impl Cell {
             waiters: 0,
             end_waiters: 0,
             messages: 0,
-            scratch: Vec::new(),
+            effects: Vec::new(),
+            arrived: Vec::new(),
             #[cfg(feature = "journal")]
             tape: Tape::default(),
         };
@@ -258,26 +263,55 @@ impl Cell {
         inner: &mut Inner,
         event: Event,
         now: Time,
-        mut source: Option<Feed>,
+        source: Option<Feed>,
     ) -> (Result<(), StateFault>, Option<Work>) {
-        let mut effects = std::mem::take(&mut inner.scratch);
+        let (fed, recorded) = self.think(inner, event, now);
+        let asked = !inner.effects.is_empty();
+        let work = if asked { self.perform(inner, source) } else { None };
+        if recorded || asked {
+            self.state.store(inner.brain.state() as u8, Ordering::Release);
+            inner.updated = now;
+            if inner.is_awaited() {
+                self.changed.notify_all();
+            }
+            self.tell(inner);
+        }
+        (fed, work)
+    }
+
+    /// Lets the brain take an event. What it wants remembered is in the logs then, what it wants
+    /// done in `inner.effects`. Whether it was taken, and whether there was anything to remember.
+    fn think(&self, inner: &mut Inner, event: Event, now: Time) -> (Result<(), StateFault>, bool) {
         #[cfg(feature = "journal")]
-        let entry = Tape::note(inner, &event);
-        let fed = inner.brain.reduce(event, now, &mut effects);
+        let note = inner.tape.note(&event, inner.brain.vars(), now);
+        let mut outlet = Outlet {
+            cell: self,
+            now,
+            logs: &mut inner.logs,
+            effects: &mut inner.effects,
+            #[cfg(feature = "journal")]
+            tape: &mut inner.tape,
+            recorded: false,
+        };
+        let fed = inner.brain.reduce(event, now, &mut outlet);
+        let recorded = outlet.recorded;
         #[cfg(feature = "journal")]
-        inner.tape.record(entry.filter(|_| fed.is_ok()), now, &effects);
+        inner.tape.settle(note, fed.is_ok(), recorded || !inner.effects.is_empty());
+        (fed, recorded)
+    }
+
+    /// Performs what the brain has asked for.
+    fn perform(&self, inner: &mut Inner, mut source: Option<Feed>) -> Option<Work> {
         let mut work = None;
-        let mut changed = false;
+        let mut effects = std::mem::take(&mut inner.effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Execute(execution) => {
-                    self.account_for(&execution);
-                    changed = true;
-                    work = Some(Work::Execute(execution));
+                Effect::Execute => {
+                    self.account_for(inner);
+                    work = Some(Work::Execute);
                 }
                 Effect::CleanUp => work = Some(Work::CleanUp),
                 Effect::Cancel { execution } => {
-                    changed = true;
                     self.cancelled.fetch_max(execution, Ordering::AcqRel);
                 }
                 Effect::Watch(id) => {
@@ -291,36 +325,27 @@ impl Cell {
                     self.intake.settle();
                     self.body.end();
                 }
-                Effect::Record(record) => {
-                    changed = true;
-                    self.body.observe(&self.id, now, &record);
-                    inner.logs.record(now, record);
-                }
             }
         }
-        inner.scratch = effects;
-        if changed {
-            self.state.store(inner.brain.state() as u8, Ordering::Release);
-            inner.updated = now;
-            if inner.is_awaited() {
-                self.changed.notify_all();
-            }
-            self.tell(inner);
-        }
-        (fed, work)
+        // `close` may have let the brain think again; messages alone never make it ask for anything.
+        debug_assert!(inner.effects.is_empty(), "a message asks for nothing");
+        inner.effects = effects;
+        work
     }
 
     /// A message leaves the queue when its first attempt begins; an update is applied when the
-    /// execution that it triggers begins.
-    fn account_for(&self, execution: &Execution) {
-        if execution.attempt > 1 {
+    /// execution that it triggers begins, and its timer may go on.
+    fn account_for(&self, inner: &Inner) {
+        let Some(execution) = inner.brain.execution().filter(|begun| begun.attempt == 1) else {
             return;
-        }
+        };
         if execution.message.is_some() {
             self.intake.served();
         }
         for change in execution.trigger.changes() {
-            self.body.settled(change.id);
+            if inner.brain.vars().get(change.id).is_some_and(|var| var.kind.is_timed()) {
+                self.body.settled(change.id);
+            }
         }
     }
 
@@ -337,28 +362,23 @@ impl Cell {
     pub(super) fn move_handful(&self, inner: &mut Inner, now: Time) -> usize {
         for moved in 0..HANDFUL {
             let Some(envelope) = self.intake.arrived() else { return moved };
-            Self::deliver(inner, envelope, now);
+            self.deliver(inner, envelope, now);
         }
         HANDFUL
     }
 
     fn close(&self, inner: &mut Inner) {
         let now = self.body.now();
-        self.intake.close(|envelope| Self::deliver(inner, envelope, now));
+        self.intake.close(|envelope| self.deliver(inner, envelope, now));
     }
 
-    fn deliver(inner: &mut Inner, (content, sent): (String, Time), now: Time) {
+    fn deliver(&self, inner: &mut Inner, (content, sent): (String, Time), now: Time) {
         inner.messages += 1;
         let message = Arc::new(Message::new(inner.messages, content, sent));
         inner.signals.push(sent, Signal::User(Arc::clone(&message)));
-        let event = Event::Message(message);
-        #[cfg(feature = "journal")]
-        let entry = Tape::note(inner, &event);
-        let delivered = inner.brain.reduce(event, now, &mut inner.scratch);
+        let (delivered, _) = self.think(inner, Event::Message(message), now);
         // The intake is open only while a session is live, or has just ended.
         debug_assert!(delivered.is_ok(), "a message was accepted before the first start");
-        #[cfg(feature = "journal")]
-        inner.tape.record(entry, now, &[]);
     }
 
     /// Begins a session: everything that belongs to one is new.
@@ -394,8 +414,9 @@ impl Cell {
         if self.state() == State::NotRun {
             return;
         }
+        let mut inner = self.lock();
         self.intake.admit();
-        Self::deliver(&mut self.lock(), (content, sent), self.body.now());
+        self.deliver(&mut inner, (content, sent), self.body.now());
     }
 
     /// For a body that waits on the condition variable.
@@ -424,9 +445,9 @@ impl Cell {
     /// next, so that back-pressure reaches the sender.
     pub(super) fn gather_vars(&self, inner: &mut Inner, now: Time) {
         let flows = inner.brain.wants_vars();
-        let mut arrived: Vec<(VarId, Input)> = Vec::new();
+        let mut arrived = std::mem::take(&mut inner.arrived);
         self.body.inputs(flows, &mut |id, input| arrived.push((id, input)));
-        for (id, input) in arrived {
+        for (id, input) in arrived.drain(..) {
             let brought = input.value().cloned();
             // News of a variable is known in every state.
             let _ = self.reduce(inner, Event::Var(id, input), now, None);
@@ -440,5 +461,6 @@ impl Cell {
                 _ => {}
             }
         }
+        inner.arrived = arrived;
     }
 }

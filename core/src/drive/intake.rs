@@ -4,7 +4,7 @@ use crate::brain::Time;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::channel::{Receiver, Sender, unbounded};
 
-/// Set in the depth when no further message is accepted.
+/// Set beside the count of accepted messages when no further one is accepted.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
 /// A message on its way to the brain, which numbers it on arrival.
@@ -17,25 +17,52 @@ pub(crate) enum Refused {
     Closed,
 }
 
-/// The channel itself has no bound; `depth` does. It counts messages that are accepted and not yet
-/// being served, wherever they are, so whoever looks at the queue may move them on to the brain
-/// without making room for more. Closing sets a bit in the same number, so every message is either
-/// refused or accounted for, never lost between the two.
+/// The channel itself has no bound; the difference of two counts does. What is accepted counts until
+/// it is being served, wherever it is, so whoever looks at the queue may move messages on to the brain
+/// without making room for more. Closing sets a bit beside the first count, so every message is
+/// either refused or accounted for, never lost between the two.
 pub(crate) struct Intake {
-    depth: AtomicUsize,
-    /// The part of `depth` that has been handed to the brain. Changed under the cell's lock only.
-    delivered: AtomicUsize,
+    entrance: Apart<Entrance>,
+    exit: Apart<Exit>,
     capacity: usize,
     sender: Sender<Envelope>,
     receiver: Receiver<Envelope>,
 }
 
+/// Kept a cache line away from what other threads write.
+#[repr(align(128))]
+struct Apart<T>(T);
+
+/// What senders write.
+struct Entrance {
+    /// Messages accepted since the watcher was built.
+    accepted: AtomicUsize,
+    /// A number that `served` has reached: as long as it leaves room, senders need not look at the
+    /// exit, whose line the loop writes with each message.
+    known_served: AtomicUsize,
+}
+
+/// What the thread that holds the cell's lock writes; others read it.
+struct Exit {
+    /// Messages handed to the brain.
+    delivered: AtomicUsize,
+    /// Messages that are being served, have been, or never will be.
+    served: AtomicUsize,
+}
+
+/// Adds one where no other thread writes meanwhile, without the cost of excluding others.
+fn increment(count: &AtomicUsize) {
+    count.store(count.load(Ordering::Relaxed) + 1, Ordering::Release);
+}
+
 impl Intake {
     pub(crate) fn new(capacity: usize) -> Self {
         let (sender, receiver) = unbounded();
+        let (accepted, known_served) = (AtomicUsize::new(CLOSED), AtomicUsize::new(0));
+        let (delivered, served) = (AtomicUsize::new(0), AtomicUsize::new(0));
         Self {
-            depth: AtomicUsize::new(CLOSED),
-            delivered: AtomicUsize::new(0),
+            entrance: Apart(Entrance { accepted, known_served }),
+            exit: Apart(Exit { delivered, served }),
             capacity,
             sender,
             receiver,
@@ -44,67 +71,84 @@ impl Intake {
 
     /// Begins anew with room for `capacity` messages.
     pub(crate) fn open(&self) {
-        self.delivered.store(0, Ordering::Relaxed);
-        self.depth.store(0, Ordering::Release);
+        self.entrance.0.accepted.fetch_and(!CLOSED, Ordering::AcqRel);
     }
 
     /// The session is over: what was accepted is accounted for, nothing waits any more.
     pub(crate) fn settle(&self) {
-        self.depth.store(CLOSED, Ordering::Release);
+        let accepted = self.entrance.0.accepted.fetch_or(CLOSED, Ordering::AcqRel) & !CLOSED;
+        self.exit.0.delivered.store(accepted, Ordering::Release);
+        self.exit.0.served.store(accepted, Ordering::Release);
     }
 
     pub(crate) fn accept(&self, content: String, sent: Time) -> Result<(), (Refused, String)> {
-        let claimed = self.depth.fetch_update(Ordering::AcqRel, Ordering::Acquire, |depth| {
-            (depth & CLOSED == 0 && depth < self.capacity).then_some(depth + 1)
+        let accepted = &self.entrance.0.accepted;
+        let claimed = accepted.fetch_update(Ordering::AcqRel, Ordering::Acquire, |accepted| {
+            (accepted & CLOSED == 0 && self.has_room(accepted)).then_some(accepted + 1)
         });
         match claimed {
             // The receiver lives as long as `self`, so the channel cannot be disconnected.
             Ok(_) => self.sender.send((content, sent)).map_err(|e| (Refused::Closed, e.0.0)),
-            Err(depth) if depth & CLOSED == 0 => Err((Refused::Full, content)),
+            Err(accepted) if accepted & CLOSED == 0 => Err((Refused::Full, content)),
             Err(_) => Err((Refused::Closed, content)),
         }
+    }
+
+    /// Whether there is room after so many accepted messages.
+    fn has_room(&self, accepted: usize) -> bool {
+        let known = &self.entrance.0.known_served;
+        // Less than what is known to be served: an old number, whose claim will fail anyway.
+        if accepted.saturating_sub(known.load(Ordering::Relaxed)) < self.capacity {
+            return true;
+        }
+        let served = self.exit.0.served.load(Ordering::Acquire);
+        known.store(served, Ordering::Relaxed);
+        accepted.saturating_sub(served) < self.capacity
     }
 
     /// A message that has arrived, if there is one.
     pub(crate) fn arrived(&self) -> Option<Envelope> {
         let envelope = self.receiver.try_recv().ok()?;
-        self.delivered.fetch_add(1, Ordering::Relaxed);
+        increment(&self.exit.0.delivered);
         Some(envelope)
     }
 
     /// Makes room for a message that comes from a journal: it was accepted when it was recorded.
     #[cfg(feature = "journal")]
     pub(crate) fn admit(&self) {
-        self.depth.fetch_add(1, Ordering::AcqRel);
-        self.delivered.fetch_add(1, Ordering::Relaxed);
+        self.entrance.0.accepted.fetch_add(1, Ordering::AcqRel);
+        increment(&self.exit.0.delivered);
     }
 
     /// A message is now being served: there is room for another.
     pub(crate) fn served(&self) {
-        self.delivered.fetch_sub(1, Ordering::Relaxed);
-        self.depth.fetch_sub(1, Ordering::AcqRel);
+        increment(&self.exit.0.served);
     }
 
     /// Messages accepted and not yet being served.
     pub(crate) fn depth(&self) -> usize {
-        self.depth.load(Ordering::Acquire) & !CLOSED
+        // In this order the difference may be too large for a moment, never negative.
+        let served = self.exit.0.served.load(Ordering::Acquire);
+        let accepted = self.entrance.0.accepted.load(Ordering::Acquire) & !CLOSED;
+        (accepted - served).min(self.capacity)
     }
 
     /// Whether a message would be accepted, or refused for good.
     pub(crate) fn would_answer(&self) -> bool {
-        let depth = self.depth.load(Ordering::Acquire);
-        depth & CLOSED != 0 || depth < self.capacity
+        let accepted = self.entrance.0.accepted.load(Ordering::Acquire);
+        accepted & CLOSED != 0 || self.has_room(accepted)
     }
 
     /// Accepts nothing more, and hands over what was accepted and is not yet in the brain. Waits for
     /// senders that have been accepted and are about to send: a few instructions.
     pub(crate) fn close(&self, mut take: impl FnMut(Envelope)) {
-        if self.depth.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED != 0 {
+        let accepted = self.entrance.0.accepted.fetch_or(CLOSED, Ordering::AcqRel);
+        if accepted & CLOSED != 0 {
             return;
         }
-        for _ in self.delivered.load(Ordering::Relaxed)..self.depth() {
+        for _ in self.exit.0.delivered.load(Ordering::Relaxed)..accepted {
             if let Ok(envelope) = self.receiver.recv() {
-                self.delivered.fetch_add(1, Ordering::Relaxed);
+                increment(&self.exit.0.delivered);
                 take(envelope);
             }
         }

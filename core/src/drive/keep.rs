@@ -1,7 +1,7 @@
 //! Keeping context values in their file, at the moments that the configuration names.
 
 use super::cell::{Cell, lock};
-use crate::brain::{Outcome, Value};
+use crate::brain::{Ending, Value};
 use crate::persist::{self, Persist, PersistError, PersistWhen};
 
 /// What has been written.
@@ -21,15 +21,15 @@ impl Cell {
 
     /// An execution is completed only when what it set is on the disk. One that succeeded and whose
     /// values cannot be written has failed; they are written again after the next.
-    pub(super) fn keep_after(&self, outcome: Outcome) -> Outcome {
+    pub(super) fn keep_after(&self, ending: Ending) -> Ending {
         match &self.config.persist {
             Some(persist) if persist.when == PersistWhen::EachExecution => {
-                match (self.keep(persist), outcome) {
-                    (Err(error), Outcome::Done) => Outcome::Failed(error.to_string()),
-                    (_, outcome) => outcome,
+                match (self.keep(persist), ending) {
+                    (Err(error), Ending::Done) => Ending::Failed(error.to_string().into()),
+                    (_, ending) => ending,
                 }
             }
-            _ => outcome,
+            _ => ending,
         }
     }
 

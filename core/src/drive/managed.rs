@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cell::Cell as ThreadCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::brain::{Message, Outcome};
+use crate::brain::{Ending, Message};
 use crate::sync::thread_local;
 use crate::watcher::{Context, ManagedError};
 
@@ -43,20 +43,15 @@ pub(crate) fn panic_words(payload: &(dyn Any + Send)) -> String {
 }
 
 /// Calls the managed function. Words are made of its error here too, as that runs its user's code.
-pub(super) fn call(
-    watcher: u64,
-    managed: &mut ManagedFn,
-    message: Option<&Message>,
-    context: &Context,
-) -> Outcome {
-    inside(watcher, || match managed(message, context) {
-        Ok(()) => Outcome::Done,
-        Err(ManagedError::Stop(reason)) => Outcome::Stop(reason),
-        Err(ManagedError::Kill(reason)) => Outcome::Kill(reason),
-        Err(ManagedError::Crash(reason)) => Outcome::Crash(reason),
-        Err(ManagedError::Other(error)) => Outcome::Failed(chain(&*error)),
+pub(super) fn call(watcher: u64, managed: &mut ManagedFn, context: &Context) -> Ending {
+    inside(watcher, || match managed(context.message(), context) {
+        Ok(()) => Ending::Done,
+        Err(ManagedError::Stop(reason)) => Ending::Stop(reason.into()),
+        Err(ManagedError::Kill(reason)) => Ending::Kill(reason.into()),
+        Err(ManagedError::Crash(reason)) => Ending::Crash(reason.into()),
+        Err(ManagedError::Other(error)) => Ending::Failed(chain(&*error).into()),
     })
-    .unwrap_or_else(Outcome::Panicked)
+    .unwrap_or_else(|words| Ending::Panicked(words.into()))
 }
 
 /// An error with its sources, outermost first. Bounded, as a chain may be circular.

@@ -14,8 +14,10 @@ mod intake;
 #[cfg(feature = "persist")]
 mod keep;
 mod managed;
+mod outlet;
 mod schedule;
 mod source;
+mod stage;
 mod step;
 #[cfg(feature = "journal")]
 mod tape;
@@ -28,4 +30,8 @@ pub(crate) use schedule::{Due, Schedule};
 #[cfg(feature = "journal")]
 pub(crate) use source::Decode;
 pub(crate) use source::{Feed, FlowSource, Poll, Receiving, Source, poll_once, take_from};
+#[cfg(feature = "journal")]
+pub(crate) use stage::Stage;
+pub(crate) use step::Rest;
+#[cfg(feature = "journal")]
 pub(crate) use step::Step;

@@ -2,17 +2,24 @@
 
 use std::sync::Arc;
 
-use super::cell::{Cell, Inner, Work, lock};
-use super::managed::{call, inside};
-use crate::brain::{Event, Execution, Outcome, Time};
-use crate::watcher::Context;
+use super::cell::{Cell, Inner, Work};
+use super::stage::Stage;
+use crate::brain::{Event, Time};
 
-/// What the stepping thread is to do.
+/// What comes next.
 pub(crate) enum Step {
-    /// Run the managed function.
-    Execute(Execution),
+    /// Run the managed function, for which the stage is set.
+    Execute,
     /// Run the cleanup function.
     CleanUp,
+    /// Nothing is left to do now.
+    Rest(Rest),
+}
+
+/// Why a cell does not go on by itself.
+pub(crate) enum Rest {
+    /// It has not come to rest: go on.
+    NotYet,
     /// Nothing is due: wait for an input, at most until this moment, flows only if wanted.
     Wait { until: Option<Time>, flows: bool },
     /// The session is over.
@@ -20,81 +27,76 @@ pub(crate) enum Step {
 }
 
 impl Cell {
+    /// Goes from step to step, running the user's functions on the calling thread, until nothing is
+    /// left to do now, or until this many have run. How many have run.
+    pub(crate) fn advance(self: &Arc<Self>, session: u64, most: u32) -> (u32, Rest) {
+        let mut stage = Stage::enter(self);
+        let mut finished = None;
+        for ran in 0..most {
+            finished = match self.step(session, &mut stage, finished.take()) {
+                Step::Execute => stage.execute(),
+                Step::CleanUp => Some(stage.clean_up()),
+                Step::Rest(rest) => return (ran, rest),
+            };
+        }
+        if let Some(event) = finished {
+            // Refused when a kill came first; the fault is in the log.
+            let _ = self.feed(event);
+        }
+        (most, Rest::NotYet)
+    }
+
     /// Feeds what has arrived, highest class first, and asks the brain what comes next. `finished`
     /// is how the last piece of work ended.
     ///
     /// Lifecycle signals come first of all: the threads that bring them feed them directly.
-    pub(crate) fn step(&self, session: u64, finished: Option<Event>) -> Step {
-        let step = self.step_locked(session, finished);
+    fn step(&self, session: u64, stage: &mut Stage<'_>, finished: Option<Event>) -> Step {
+        let step = self.step_locked(session, stage, finished);
         #[cfg(feature = "journal")]
         self.write_tape();
         step
     }
 
-    fn step_locked(&self, session: u64, finished: Option<Event>) -> Step {
+    fn step_locked(&self, session: u64, stage: &mut Stage<'_>, finished: Option<Event>) -> Step {
         let mut inner = self.lock();
         let now = self.body.now();
         if inner.brain.session() != session {
-            return Step::End;
+            return Step::Rest(Rest::End);
         }
         if let Some(event) = finished {
             // Refused when a kill came first; the fault is in the log.
             let _ = self.reduce(&mut inner, event, now, None);
         }
         if inner.brain.state().is_terminal() {
-            return Step::End;
+            return Step::Rest(Rest::End);
         }
         self.gather(&mut inner, now);
         self.gather_vars(&mut inner, now);
-        let step = self.serve(&mut inner, now);
+        let step = self.serve(&mut inner, stage, now);
         self.set_alarm(&inner);
         step
     }
 
     /// Serves what has been fed, at the moment at which that was recorded.
     #[cfg(feature = "journal")]
-    pub(crate) fn serve_once(&self) -> Step {
-        self.serve(&mut self.lock(), self.body.now())
+    pub(crate) fn serve_once(&self, stage: &mut Stage<'_>) -> Step {
+        self.serve(&mut self.lock(), stage, self.body.now())
     }
 
-    fn serve(&self, inner: &mut Inner, now: Time) -> Step {
+    fn serve(&self, inner: &mut Inner, stage: &mut Stage<'_>, now: Time) -> Step {
         // `Serve` is known in every state.
         match self.reduce(inner, Event::Serve, now, None).1 {
-            Some(Work::Execute(execution)) => Step::Execute(execution),
+            Some(Work::Execute) => {
+                if let Some(execution) = inner.brain.execution() {
+                    stage.set(execution);
+                }
+                Step::Execute
+            }
             Some(Work::CleanUp) => Step::CleanUp,
             None => {
-                Step::Wait { until: inner.brain.next_deadline(), flows: inner.brain.wants_vars() }
+                let (until, flows) = (inner.brain.next_deadline(), inner.brain.wants_vars());
+                Step::Rest(Rest::Wait { until, flows })
             }
         }
-    }
-
-    /// Runs the managed function on the calling thread, without any lock of the brain.
-    pub(crate) fn execute(self: &Arc<Self>, execution: Execution) -> Event {
-        let number = execution.number;
-        let message = execution.message.clone();
-        let context = Context::of(self, execution);
-        // Held while the function runs: the structure itself allows no second execution.
-        let mut managed = lock(&self.managed);
-        let outcome = match managed.as_mut() {
-            Some(managed) => call(self.number, managed, message.as_deref(), &context),
-            None => Outcome::Done,
-        };
-        #[cfg(feature = "persist")]
-        let outcome = self.keep_after(outcome);
-        Event::Returned { execution: number, outcome }
-    }
-
-    /// Runs the cleanup function on the calling thread.
-    pub(crate) fn clean_up(self: &Arc<Self>) -> Event {
-        let context = Context::of_cleanup(self);
-        let mut cleanup = lock(&self.cleanup);
-        let result = match cleanup.as_mut() {
-            Some(call) => inside(self.number, || call(&context)),
-            None => Ok(()),
-        };
-        let problem = result.err().map(|words| format!("the cleanup function panicked: {words}"));
-        #[cfg(feature = "persist")]
-        let problem = problem.or(self.keep_at_stop());
-        Event::CleanedUp { problem }
     }
 }

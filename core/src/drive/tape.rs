@@ -1,7 +1,7 @@
 //! Recording what is fed to the brain, if asked to.
 
-use super::cell::{Cell, Inner, lock};
-use crate::brain::{Effect, Event, Record, Time, Value};
+use super::cell::{Cell, lock};
+use crate::brain::{Event, Time, Transition, Value, Vars};
 use crate::journal::{
     Entry, FORMAT, Header, JournalError, Line, Recorded, Recorder, Settings, VERSION,
 };
@@ -14,29 +14,39 @@ pub(crate) struct Tape {
     lines: Vec<Line>,
 }
 
+/// Where an event has been noted, and whether it matters only by what comes of it.
+#[derive(Clone, Copy)]
+pub(super) struct Note {
+    place: usize,
+    idle: bool,
+}
+
 impl Tape {
-    /// What is to be recorded of an event, before the brain takes it.
-    pub(super) fn note(inner: &Inner, event: &Event) -> Option<Entry> {
-        if !inner.tape.running {
+    /// Notes an event, before the brain takes it.
+    pub(super) fn note(&mut self, event: &Event, vars: &Vars, at: Time) -> Option<Note> {
+        if !self.running {
             return None;
         }
-        Entry::of(event, inner.brain.vars())
+        let what = Entry::of(event, vars)?;
+        let note = Note { place: self.lines.len(), idle: what.is_idle() };
+        self.lines.push(Line { at: at.as_nanos(), what });
+        Some(note)
     }
 
-    /// Records an event that was taken, and the changes of state that came of it.
-    pub(super) fn record(&mut self, entry: Option<Entry>, at: Time, effects: &[Effect]) {
-        if !self.running {
-            return;
+    /// Records a change of state.
+    pub(super) fn record(&mut self, at: Time, transition: &Transition) {
+        if self.running {
+            self.lines.push(Line { at: at.as_nanos(), what: Entry::of_transition(transition) });
         }
-        let entry = entry.filter(|entry| !effects.is_empty() || !entry.is_idle());
-        let transitions = effects.iter().filter_map(|effect| match effect {
-            Effect::Record(Record::Transition(transition)) => {
-                Some(Entry::of_transition(transition))
-            }
-            _ => None,
-        });
-        let at = at.as_nanos();
-        self.lines.extend(entry.into_iter().chain(transitions).map(|what| Line { at, what }));
+    }
+
+    /// Keeps a note if the event was taken, and if it matters: nothing else came of the others.
+    pub(super) fn settle(&mut self, note: Option<Note>, taken: bool, came: bool) {
+        if let Some(Note { place, idle }) = note
+            && !(taken && (came || !idle))
+        {
+            self.lines.truncate(place);
+        }
     }
 
     /// Adds the restored values to the beginning of the session that has just been recorded.

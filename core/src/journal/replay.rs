@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::entry::{Entry, Line, Recorded};
 use super::error::ReplayError;
 use super::read::Reader;
-use crate::brain::{Event, Input, Message, Record, Time, Transition, Value, VarId};
-use crate::drive::{Awaited, Body, Cell, Decode, Feed, Inner, Parts, Step, Woken, lock};
+use crate::brain::{Event, Input, Message, Time, Transition, Value, VarId};
+use crate::drive::{Awaited, Body, Cell, Decode, Feed, Inner, Parts, Stage, Step, Woken, lock};
 use crate::sync::Mutex;
 use crate::watcher::{Context, ManagedError};
 
@@ -216,8 +216,9 @@ impl Player {
                 return cell.receive(content, Time::from_nanos(sent));
             }
             Entry::Serve => {
-                if let Step::Execute(execution) = cell.serve_once() {
-                    *returning = Some(cell.execute(execution));
+                let mut stage = Stage::enter(cell);
+                if let Step::Execute = cell.serve_once(&mut stage) {
+                    *returning = stage.execute();
                 }
                 return;
             }
@@ -352,10 +353,8 @@ impl Body for Playing {
 
     fn inputs(&self, _: bool, _: &mut dyn FnMut(VarId, Input)) {}
 
-    fn observe(&self, _: &Arc<str>, _: Time, record: &Record) {
-        if let Record::Transition(transition) = record {
-            lock(&self.0.found).push(transition.clone());
-        }
+    fn observe(&self, _: &Arc<str>, _: Time, transition: &Transition) {
+        lock(&self.0.found).push(transition.clone());
     }
 
     fn end(&self) {

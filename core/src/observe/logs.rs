@@ -143,6 +143,8 @@ impl Logs {
         }
     }
 
+    #[expect(clippy::inline_always, reason = "each caller records one kind of record")]
+    #[inline(always)]
     pub(crate) fn record(&mut self, at: Time, record: Record) {
         let kind = match &record {
             Record::Transition(_) => LogKind::Reduce,
@@ -158,12 +160,15 @@ impl Logs {
         self.push(LogKind::Context, at, What::Words(Arc::from(words)));
     }
 
+    #[expect(clippy::inline_always, reason = "an entry is made where it stays, not moved there")]
+    #[inline(always)]
     fn push(&mut self, kind: LogKind, at: Time, what: What) {
         self.written += 1;
-        let entry = Entry { place: self.written, at, what };
-        if let Some(gone) = self.rings[kind as usize].push(entry) {
-            self.gone = self.gone.max(gone.place);
+        let ring = &mut self.rings[kind as usize];
+        if let Some(leaving) = ring.leaving() {
+            self.gone = self.gone.max(leaving.place);
         }
+        ring.push(Entry { place: self.written, at, what });
     }
 
     /// Copies the newest entries of a log, so that they can be rendered without a lock.

@@ -117,8 +117,13 @@ impl Keeper {
         }
     }
 
+    /// Called under the cell's lock, under which `elapse` looks at the deadlines: so an alarm that
+    /// goes off too early does no harm, and one that is early enough can stay.
     pub(super) fn alarm(&self, at: Time) {
         let at = at.as_nanos();
+        if self.alarm.load(Ordering::Relaxed) <= at {
+            return;
+        }
         self.alarm.store(at, Ordering::SeqCst);
         if at < self.sleeps_until.load(Ordering::SeqCst) {
             // The lock makes sure that the thread is asleep and not just about to be.

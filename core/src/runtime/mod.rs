@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::brain::{Event, Input, Time, VarId};
 use crate::crew::Crew;
-use crate::drive::{Awaited, Body, Cell, Feed, Inner, Source, Step, Woken};
+use crate::drive::{Awaited, Body, Cell, Feed, Inner, Rest, Source, Woken};
 use crate::sync::Instant;
 use crate::sync::channel::{Receiver, Select, Sender, bounded, unbounded};
 use crate::sync::thread::{self, Builder};
@@ -76,15 +76,13 @@ impl Engine {
         let _ = self.wake.0.try_send(());
     }
 
-    /// The loop thread: from step to step until the session is over.
+    /// The loop thread: from rest to rest until the session is over.
     fn run(&self, cell: &Arc<Cell>, session: u64) {
-        let mut finished: Option<Event> = None;
         loop {
-            match cell.step(session, finished.take()) {
-                Step::Execute(execution) => finished = Some(cell.execute(execution)),
-                Step::CleanUp => finished = Some(cell.clean_up()),
-                Step::Wait { until, flows } => self.select(cell, until, flows),
-                Step::End => return,
+            match cell.advance(session, u32::MAX).1 {
+                Rest::Wait { until, flows } => self.select(cell, until, flows),
+                Rest::NotYet => {}
+                Rest::End => return,
             }
         }
     }
@@ -173,8 +171,9 @@ impl Body for Threads {
     }
 
     fn inputs(&self, flows: bool, feed: &mut dyn FnMut(VarId, Input)) {
-        for (id, input) in self.0.news.try_iter() {
-            feed(id, input);
+        // Looking is cheaper than trying.
+        if !self.0.news.is_empty() {
+            self.0.news.try_iter().for_each(|(id, input)| feed(id, input));
         }
         if flows {
             self.0.flows.take(feed);

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use super::trace::TraceEntry;
 use super::world::{MOST_ROUNDS, World, wall};
-use crate::brain::{Event, Input, Record, Time, Value, VarId};
+use crate::brain::{Event, Input, Time, Transition, Value, VarId};
 use crate::drive::{
-    Awaited, Body, Cell, Due, Feed, FlowSource, Inner, Poll, Schedule, Source, Step, Woken, lock,
+    Awaited, Body, Cell, Due, Feed, FlowSource, Inner, Poll, Rest, Schedule, Source, Woken, lock,
     poll_once, take_from,
 };
 use crate::sync::Mutex;
@@ -143,15 +143,12 @@ impl Member {
     pub(super) fn step(&self) -> bool {
         let Some(cell) = self.cell() else { return false };
         let session = lock(&self.inputs).session;
-        let mut finished = None;
-        for steps in 0..MOST_ROUNDS {
-            finished = match cell.step(session, finished.take()) {
-                Step::Execute(execution) => Some(cell.execute(execution)),
-                Step::CleanUp => Some(cell.clean_up()),
-                Step::Wait { .. } | Step::End => return steps > 0,
-            };
+        match cell.advance(session, MOST_ROUNDS) {
+            (_, Rest::NotYet) => {
+                panic!("a million executions in a row have not come to rest at {}", cell.body.now())
+            }
+            (steps, Rest::Wait { .. } | Rest::End) => steps > 0,
         }
-        panic!("a million executions in a row have not come to rest at {}", cell.body.now());
     }
 }
 
@@ -235,11 +232,9 @@ impl Body for SimBody {
         }
     }
 
-    fn observe(&self, watcher: &Arc<str>, at: Time, record: &Record) {
-        if let Record::Transition(transition) = record {
-            let (watcher, transition) = (Arc::clone(watcher), transition.clone());
-            self.world.record(TraceEntry { at, watcher, transition });
-        }
+    fn observe(&self, watcher: &Arc<str>, at: Time, transition: &Transition) {
+        let (watcher, transition) = (Arc::clone(watcher), transition.clone());
+        self.world.record(TraceEntry { at, watcher, transition });
     }
 
     fn end(&self) {

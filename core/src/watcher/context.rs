@@ -11,7 +11,8 @@ use super::memo::infallible;
 use super::tick::Tick;
 use super::watched::Watched;
 use crate::brain::{
-    Data, Declaration, Event, Execution, Input, Message, Time, Trigger, Value, WatchKind,
+    Data, Declaration, Event, Execution, Input, Message, Time, Trigger, Value, Var, VarId,
+    WatchKind,
 };
 use crate::drive::{Cell, Feed, Inner, Receiving, Source};
 use crate::sync::channel::Receiver;
@@ -29,6 +30,11 @@ pub struct Context {
 impl Context {
     pub(crate) fn of(cell: &Arc<Cell>, execution: Execution) -> Self {
         Self { cell: Arc::clone(cell), execution }
+    }
+
+    /// Turns to the next execution of the same watcher. Copies that were made of it stay behind.
+    pub(crate) fn renew(&mut self, execution: &Execution) {
+        self.execution.clone_from(execution);
     }
 
     pub(crate) fn of_cleanup(cell: &Arc<Cell>) -> Self {
@@ -353,10 +359,15 @@ impl Context {
             return Err(WatchError::ZeroPeriod { name: name.to_owned() });
         }
         let mut inner = self.cell.lock();
-        if inner.brain.vars().find(name).is_none() {
-            self.register::<T>(&mut inner, name, kind, source())?;
+        if let Some((id, var)) = inner.brain.vars().find(name) {
+            return self.read(id, var, kind);
         }
-        self.read(&inner, name, kind)
+        self.register::<T>(&mut inner, name, kind, source())?;
+        let registered = inner.brain.vars().find(name);
+        registered.map_or_else(
+            || Err(WatchError::NotRunning { name: name.to_owned() }),
+            |(id, var)| self.read(id, var, kind),
+        )
     }
 
     fn register<T: Data>(
@@ -383,16 +394,13 @@ impl Context {
 
     fn read<T: Data>(
         &self,
-        inner: &Inner,
-        name: &str,
+        id: VarId,
+        var: &Var,
         kind: WatchKind,
     ) -> Result<Watched<T>, WatchError> {
-        let Some((id, var)) = inner.brain.vars().find(name) else {
-            return Err(WatchError::NotRunning { name: name.to_owned() });
-        };
         if var.kind != kind || var.type_id != TypeId::of::<T>() {
             return Err(WatchError::Mismatch {
-                name: name.to_owned(),
+                name: var.name.to_string(),
                 existing: format!("{} of {}", var.kind.as_str(), var.type_name),
                 requested: format!("{} of {}", kind.as_str(), type_name::<T>()),
             });
