@@ -1,13 +1,16 @@
 //! What the WatcherAPI serves, beside a bare `tiny_http` in the same run.
 //!
-//! `cargo bench -p hersh --bench api` prints a line of JSON and a line of words per figure. Server
-//! and clients share the machine, so ratios count; the rest is of this machine at this moment.
+//! `cargo bench -p hersh --bench api` prints a line of JSON for each figure and a table at the end.
+//! Server and clients share the machine, so ratios count; the rest is of this machine at this moment.
 
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a bench prints, and fails by panicking"
 )]
+
+#[path = "common/mod.rs"]
+mod common;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::report::{Bar, Report, as_f64};
 use hersh::Watcher;
 
 /// Connections that ask one request after another.
@@ -75,8 +79,7 @@ fn run(address: SocketAddr) -> Figures {
     });
     let seconds = began.elapsed().as_secs_f64();
     times.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 answers")]
-    let per_second = times.len() as f64 / seconds;
+    let per_second = as_f64(times.len()) / seconds;
     Figures { per_second, p50_us: times[times.len() / 2], p99_us: times[times.len() * 99 / 100] }
 }
 
@@ -85,16 +88,6 @@ fn median(address: SocketAddr) -> Figures {
     let mut runs: Vec<_> = (0..RUNS).map(|_| run(address)).collect();
     runs.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
     runs[RUNS / 2]
-}
-
-fn report(bench: &str, unit: &str, value: f64, reference: f64, bar: &str) {
-    let ratio = value / reference;
-    println!(
-        "{bench:<44} {value:>12.1} {unit:<6} reference {reference:>10.1}  ratio {ratio:>6.2}  bar {bar}"
-    );
-    println!(
-        "{{\"bench\":\"{bench}\",\"unit\":\"{unit}\",\"value\":{value:.3},\"reference\":{reference:.3},\"ratio\":{ratio:.3}}}"
-    );
 }
 
 /// A bare `tiny_http` that answers the same bytes from as many threads as there are clients.
@@ -119,9 +112,13 @@ fn main() {
     let body = r#"{"state":"Ready","isRunning":true,"watcherID":"watcher-0123456789abcdef","uptime":"5m30.1s","lastUpdate":"2025-01-01T00:05:00.000Z"}"#;
     let bare = bare(body);
     let reference = median(bare.server_addr().to_ip().unwrap());
+    let mut report = Report::default();
     // Go's net/http made 67,000 a second where a bare tiny_http made 52,000.
-    report("api: status, 16 clients", "1/s", served.per_second, reference.per_second, ">= 1.29");
-    report("api: status, 16 clients, median", "us", served.p50_us, reference.p50_us, "-");
-    report("api: status, 16 clients, p99", "us", served.p99_us, reference.p99_us, "-");
+    let bar = Some(Bar::ShareOfReference(67.0 / 52.0));
+    let name = "api: status, 16 connections kept alive";
+    report.add(name, "1/s", served.per_second, Some(reference.per_second), bar);
+    report.add(format!("{name}: median"), "us", served.p50_us, Some(reference.p50_us), None);
+    report.add(format!("{name}: p99"), "us", served.p99_us, Some(reference.p99_us), None);
+    report.print_table();
     bare.unblock();
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hersh::kharon::{Kharon, NewTicket, Router, Settings, Store};
 
-use crate::report::{Bar, Report, as_f64, microseconds, percentile, rate};
+use crate::common::report::{Bar, Report, as_f64, microseconds, percentile, rate};
 use crate::work;
 
 /// Numbers of tickets that no other part of the bench uses.

@@ -15,17 +15,18 @@
     reason = "a bench prints, and fails by panicking"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod engine;
 mod footprint;
 mod memory;
 #[cfg(feature = "kharon-postgres")]
 mod postgres;
-mod report;
 #[cfg(feature = "kharon-sqlite")]
 mod sqlite;
 mod work;
 
-use report::Report;
+use common::report::Report;
 
 /// How much is measured.
 pub(crate) struct Plan {
@@ -56,8 +57,8 @@ impl Plan {
 }
 
 fn main() {
-    if footprint::is_asked_for() {
-        return footprint::measure();
+    if let Some(asked) = common::alone::asked() {
+        return footprint::measure(&asked);
     }
     let plan = Plan::from_environment();
     let mut report = Report::default();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hersh::kharon::{MemoryStore, NewTicket};
 
-use crate::report::{Bar, Report, microseconds, percentile, rate};
+use crate::common::report::{Bar, Report, microseconds, percentile, rate};
 use crate::work::{self, addition, take};
 use crate::{Plan, engine, footprint};
 

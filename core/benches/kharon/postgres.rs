@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use hersh::kharon::store::postgres::PostgresOptions;
 use hersh::kharon::store::postgres::client::{Client, NoTls};
 
-use crate::report::{Bar, Report, microseconds, percentile, rate};
+use crate::common::report::{Bar, Report, microseconds, percentile, rate};
 use crate::work::{self, take};
 use crate::{Plan, engine};
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hersh::kharon::{Durability, SqliteOptions, SqliteStore, SystemClock};
 use rusqlite::{Connection, params};
 
-use crate::report::{Bar, Report, microseconds, percentile, rate};
+use crate::common::report::{Bar, Report, microseconds, percentile, rate};
 use crate::{Plan, engine, work};
 
 /// A queue as simply as can be. What is claimed and what was settled before is one transaction: it

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hersh::kharon::store::{Addition, Change, IfExists, Poll, Update};
 use hersh::kharon::{Label, NewTicket, Status, Store, Ticket};
 
-use crate::report::{percentile, rate};
+use crate::common::report::{percentile, rate};
 
 /// Adds so many ready tickets, the first of that number, in batches, from so many threads, which
 /// take turns. How many a second.

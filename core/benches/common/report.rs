@@ -1,6 +1,6 @@
 //! What a run says: a line of JSON for each figure at once, and a table at the end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -109,6 +109,13 @@ impl Bar {
 /// How many a second.
 pub(crate) fn rate(count: usize, took: Duration) -> f64 {
     as_f64(count) / took.as_secs_f64()
+}
+
+/// Nanoseconds for each of so many, done by one call.
+pub(crate) fn nanos_each(count: u32, run: impl FnOnce()) -> f64 {
+    let began = Instant::now();
+    run();
+    began.elapsed().as_secs_f64() * 1e9 / f64::from(count)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a bench are far below 2^52")]
