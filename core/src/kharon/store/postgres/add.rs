@@ -7,7 +7,7 @@ use postgres::types::ToSql;
 
 use super::groups::{self, Groups};
 use super::pool::{Repeat, Session, Trouble};
-use super::rows::{self, Columns, Kept};
+use super::rows::{self, Kept};
 use super::{Core, read_all};
 use crate::kharon::error::{AddError, StoreError};
 use crate::kharon::name::{Label, TicketId};
@@ -50,9 +50,10 @@ macro_rules! insert {
             "
     WITH clock AS MATERIALIZED (SELECT coalesce($1::bigint, {now}) AS now),
     added AS (
-        INSERT INTO {tickets} (id, kind, tube, payload, nice, runat, status, attempts, ctime,
-            mtime, ready, due)
-        SELECT id, kind, tube, payload, nice, runat, 0, 0, now, now, runat <= now, runat
+        INSERT INTO {tickets} (id, kind, tube, payload, nice, runat, status, place, attempts,
+            ctime, mtime)
+        SELECT id, kind, tube, payload, nice, runat, 0,
+            CASE WHEN runat <= now THEN 1 ELSE 2 END, 0, now, now
         FROM clock, LATERAL (
             SELECT id, kind, tube, payload, nice, place, CASE
                 WHEN runat IS NOT NULL THEN runat
@@ -64,7 +65,13 @@ macro_rules! insert {
             ORDER BY place) AS new",
             $on_conflict,
             "
-        RETURNING id)
+        RETURNING seq, id, kind, tube, nice, runat, place),
+    queued AS (
+        INSERT INTO {ready} (tube, kind, nice, runat, seq)
+        SELECT tube, kind, nice, runat, seq FROM added WHERE place = 1),
+    delayed AS (
+        INSERT INTO {waiting} (tube, due, seq)
+        SELECT tube, runat, seq FROM added WHERE place = 2)
     SELECT CASE WHEN count(*) < cardinality($2) THEN coalesce(array_agg(id), '{}') END
     FROM added"
         )
@@ -126,7 +133,7 @@ fn times(ticket: &NewTicket) -> (Option<i64>, i64) {
 
 const IN_THE_WAY: &str = "
     SELECT {columns} FROM {tickets}
-    WHERE id = ANY($1) OR (status = 0 AND unique_key = ANY($2))
+    WHERE id = ANY($1) OR held_key = ANY($2)
     ORDER BY id FOR UPDATE";
 
 /// What is in the database before, and what is to be in it after.
@@ -153,16 +160,8 @@ pub(super) fn careful(
     let mut desk = look(core, session, additions)?;
     let answers = additions.iter().map(|addition| desk.add(addition)).collect();
     let Desk { now, removed, new, groups, .. } = desk;
-    if !removed.is_empty() {
-        session.query("DELETE FROM {tickets} WHERE seq = ANY($1)", &[&removed])?;
-    }
-    let mut columns = Columns::default();
-    for ticket in new.iter().flatten() {
-        columns.push(0, ticket, now);
-    }
-    if !columns.is_empty() {
-        session.query(rows::INSERT, &columns.to_insert())?;
-    }
+    rows::remove(session, &removed)?;
+    rows::insert(session, new.iter().flatten(), now)?;
     groups::save(session, &groups, now)?;
     Ok(answers)
 }

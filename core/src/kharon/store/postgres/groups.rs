@@ -229,7 +229,7 @@ fn drop_finalizers(
         }
     }
     let gone: Vec<i64> = waiting.iter().map(|kept| kept.seq).collect();
-    session.query("DELETE FROM {tickets} WHERE seq = ANY($1)", &[&gone])?;
+    rows::remove(session, &gone)?;
     save(session, &groups, now)
 }
 

@@ -42,10 +42,11 @@ use std::sync::Arc;
 use ::postgres::Row;
 
 use self::listen::Listener;
+use self::poll::{Habits, Turned};
 use self::pool::{Fault, Pool, Repeat, Session, Trouble};
 use self::rows::Kept;
 use super::{
-    Added, Addition, Expired, Filter, Listing, Page, Poll, Polled, Store, StoreStats, Update,
+    Added, Addition, Expired, Filter, Listing, Page, Poll, Polled, Store, StoreStats, Turn, Update,
 };
 use crate::kharon::bell::{Bell, Bells};
 use crate::kharon::error::{AddError, GroupError, StoreError, StoreFault, UpdateError};
@@ -75,6 +76,7 @@ pub struct PostgresStore {
 struct Core {
     pool: Pool,
     clock: Option<Arc<dyn Clock>>,
+    habits: Habits,
 }
 
 impl PostgresStore {
@@ -166,6 +168,19 @@ impl Store for PostgresStore {
 
     fn poll_pending(&self, poll: &Poll) -> Result<Polled, StoreError> {
         poll::poll(&self.core, poll)
+    }
+
+    fn turn(&self, updates: Vec<Update>, poll: &Poll) -> Turn {
+        match poll::turn(&self.core, &updates, poll) {
+            None => Turn { updated: self.update(updates), polled: self.poll_pending(poll) },
+            Some(Err(error)) => Turn { updated: Err(error.clone()), polled: Err(error) },
+            Some(Ok(Turned { changed, polled })) => {
+                if changed.woke {
+                    self.ring(updates.len());
+                }
+                Turn { updated: Ok(changed.answers), polled }
+            }
+        }
     }
 
     fn expire_tickets(&self, at_most: usize) -> Result<Expired, StoreError> {

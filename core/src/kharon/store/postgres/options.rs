@@ -7,6 +7,7 @@ use std::time::Duration;
 use postgres::{Client, Config, Error, NoTls};
 
 use super::listen::Listener;
+use super::poll::Habits;
 use super::pool::{Connect, Pool, Repeat};
 use super::schema::{self, Layout, SchemaName};
 use super::{Core, PostgresStore};
@@ -124,7 +125,7 @@ impl PostgresOptions {
         };
         let open: Connect = Arc::new(open);
         let pool = Pool::new(Arc::clone(&open), schema.clone(), self.connections, self.patience);
-        let core = Arc::new(Core { pool, clock: self.clock });
+        let core = Arc::new(Core { pool, clock: self.clock, habits: Habits::new() });
         let layout =
             core.run(Repeat::Harmless, |session| Ok(schema::migrate(session, &schema)?))?;
         match layout {

@@ -1,13 +1,18 @@
 //! Claiming tickets.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use postgres::Row;
+use postgres::types::ToSql;
 
 use super::pool::{Repeat, Session, Trouble};
 use super::rows::{self, WIDTH};
+use super::update::{self, Changed, Wanted};
 use super::{Core, chance};
 use crate::kharon::error::StoreError;
 use crate::kharon::name::Label;
-use crate::kharon::store::{Poll, Polled};
+use crate::kharon::store::{Poll, Polled, Update};
 use crate::kharon::time::Timestamp;
 
 /// The most tickets that one statement makes ready.
@@ -23,6 +28,29 @@ const SOON: Duration = Duration::from_millis(5);
 /// one go on with it.
 const BATCHES: usize = 10;
 
+/// Claims what was `picked`, by its lease in microseconds and by chance.
+macro_rules! claim {
+    ($lease:literal, $chance:literal) => {
+        concat!(
+            "
+    unready AS (DELETE FROM {ready} WHERE ctid = ANY (ARRAY(SELECT row FROM picked))),
+    claimed AS (
+        UPDATE {tickets} AS t
+        SET place = 2, token = ({now}) * 2048 + ",
+            $chance,
+            "::bigint + picked.number, attempts = attempts + 1, mtime = clock.now,
+            lease_until = least(clock.now::numeric + ",
+            $lease,
+            "::bigint, 9223372036854775807)::bigint
+        FROM clock, picked
+        WHERE t.seq = picked.seq
+        RETURNING t.*),
+    leased AS (
+        INSERT INTO {waiting} (tube, due, seq) SELECT tube, lease_until, seq FROM claimed)"
+        )
+    };
+}
+
 /// Reads one entry of the index for each tube and type, then the front of each; the front of the
 /// fronts tells how many tickets of which type are to be claimed. Nothing is locked that is not
 /// claimed, so polls do not hide tickets from each other.
@@ -34,24 +62,24 @@ const BATCHES: usize = 10;
 /// again, which is what becomes of any claim whose worker fails to settle. A sequence would then
 /// give the same token again; so a token is the server's time, whatever clock the store goes by,
 /// with some chance in its last eleven bits.
-const CLAIM: &str = "
-    WITH RECURSIVE clock AS MATERIALIZED (SELECT coalesce($1::bigint, {now}) AS now),
-    waiting AS MATERIALIZED (
+const CLAIM: &str = concat!(
+    "
+    WITH RECURSIVE clock AS MATERIALIZED (
+        SELECT coalesce($1::bigint, {now}) AS now, set_config('synchronous_commit', 'off', true)),
+    first_due AS MATERIALIZED (
         SELECT min(first.due) AS due FROM unnest($2::text[]) AS tubes (tube), LATERAL (
-            SELECT due FROM {tickets} AS t
-            WHERE t.status = 0 AND NOT t.ready AND t.tube = tubes.tube
-            ORDER BY due LIMIT 1) AS first),
+            SELECT due FROM {waiting} AS w WHERE w.tube = tubes.tube ORDER BY due LIMIT 1) AS first),
     kinds AS (
         SELECT tubes.tube, (
-            SELECT t.kind FROM {tickets} AS t WHERE t.ready AND t.tube = tubes.tube
-            ORDER BY t.kind LIMIT 1) AS kind
-        FROM unnest($2::text[]) AS tubes (tube), waiting, clock
-        WHERE $8::boolean OR waiting.due IS NULL OR waiting.due > clock.now
+            SELECT r.kind FROM {ready} AS r WHERE r.tube = tubes.tube
+            ORDER BY r.kind LIMIT 1) AS kind
+        FROM unnest($2::text[]) AS tubes (tube), first_due, clock
+        WHERE $8::boolean OR first_due.due IS NULL OR first_due.due > clock.now
         UNION ALL
         SELECT kinds.tube, (
-            SELECT t.kind FROM {tickets} AS t
-            WHERE t.ready AND t.tube = kinds.tube AND t.kind > kinds.kind
-            ORDER BY t.kind LIMIT 1)
+            SELECT r.kind FROM {ready} AS r
+            WHERE r.tube = kinds.tube AND r.kind > kinds.kind
+            ORDER BY r.kind LIMIT 1)
         FROM kinds WHERE kinds.kind IS NOT NULL),
     budgets AS MATERIALIZED (
         SELECT kinds.tube, kinds.kind, least($3::bigint, coalesce(b.budget, $3)) AS budget
@@ -62,41 +90,78 @@ const CLAIM: &str = "
         SELECT budgets.tube, budgets.kind, budgets.budget, front.*, row_number() OVER (
             PARTITION BY budgets.kind ORDER BY front.nice, front.runat, front.seq) AS place
         FROM budgets, LATERAL (
-            SELECT t.nice, t.runat, t.seq FROM {tickets} AS t
-            WHERE t.ready AND t.tube = budgets.tube AND t.kind = budgets.kind
-            ORDER BY t.nice, t.runat, t.seq LIMIT budgets.budget) AS front),
+            SELECT r.nice, r.runat, r.seq FROM {ready} AS r
+            WHERE r.tube = budgets.tube AND r.kind = budgets.kind
+            ORDER BY r.nice, r.runat, r.seq LIMIT budgets.budget) AS front),
     front AS (
         SELECT tube, kind FROM fronts WHERE place <= budget ORDER BY nice, runat, seq LIMIT $3),
     shares AS MATERIALIZED (SELECT tube, kind, count(*) AS share FROM front GROUP BY tube, kind),
     picked AS MATERIALIZED (
-        SELECT pick.seq, row_number() OVER () AS place FROM shares, LATERAL (
-            SELECT t.seq FROM {tickets} AS t
-            WHERE t.ready AND t.tube = shares.tube AND t.kind = shares.kind
-            ORDER BY t.nice, t.runat, t.seq LIMIT shares.share
-            FOR UPDATE SKIP LOCKED) AS pick),
-    claimed AS (
-        UPDATE {tickets} AS t
-        SET ready = false, token = ({now}) * 2048 + $5::bigint + picked.place, attempts = attempts + 1, mtime = clock.now,
-            lease_until = least(clock.now::numeric + $4::bigint, 9223372036854775807)::bigint,
-            due = least(clock.now::numeric + $4::bigint, 9223372036854775807)::bigint
-        FROM clock, picked
-        WHERE t.seq = picked.seq AND t.ready
-        RETURNING t.*, set_config('synchronous_commit', 'off', true))
-    SELECT {columns}, clock.now, waiting.due, coalesce((SELECT sum(share) FROM shares), 0) > 0
-    FROM clock CROSS JOIN waiting LEFT JOIN claimed ON true
-    ORDER BY nice, runat, seq";
+        SELECT pick.*, row_number() OVER () AS number FROM shares, LATERAL (
+            SELECT r.ctid AS row, t.seq FROM {ready} AS r JOIN {tickets} AS t USING (seq)
+            WHERE r.tube = shares.tube AND r.kind = shares.kind AND t.place = 1
+            ORDER BY r.nice, r.runat, r.seq LIMIT shares.share
+            FOR UPDATE OF t SKIP LOCKED) AS pick),",
+    claim!("$4", "$5"),
+    "
+    SELECT {columns}, clock.now, first_due.due, coalesce((SELECT sum(share) FROM shares), 0) > 0,
+        (SELECT count(*) FROM budgets) > 1
+    FROM clock CROSS JOIN first_due LEFT JOIN claimed ON true
+    ORDER BY nice, runat, seq"
+);
+
+/// Settles claimed tickets, and claims others of one tube that has one type in it, without limits: the
+/// usual case, in which this is all that there is to do. Where there are several types (`several`),
+/// nothing is claimed; nor where tickets have fallen due, if that is looked at.
+const TURN: &str = concat!(
+    "WITH ",
+    update::settling!(),
+    ",
+    durability AS MATERIALIZED (
+        SELECT CASE WHEN cardinality($2) = 0 THEN
+            set_config('synchronous_commit', 'off', true) END AS level),
+    first_due AS MATERIALIZED (
+        SELECT (SELECT due FROM {waiting} WHERE tube = $9 AND $13::boolean
+            ORDER BY due LIMIT 1) AS due),
+    last AS MATERIALIZED (
+        SELECT (SELECT kind FROM {ready} WHERE tube = $9
+            ORDER BY kind DESC, nice DESC, runat DESC, seq DESC LIMIT 1) AS kind),
+    lane AS MATERIALIZED (
+        SELECT last.kind AS sole, EXISTS (
+            SELECT 1 FROM {ready} AS r WHERE r.tube = $9 AND r.kind < last.kind) AS several
+        FROM last),
+    picked AS MATERIALIZED (
+        SELECT pick.*, row_number() OVER () AS number FROM lane, first_due, clock, LATERAL (
+            SELECT r.ctid AS row, t.seq FROM {ready} AS r JOIN {tickets} AS t USING (seq)
+            WHERE r.tube = $9 AND r.kind = lane.sole AND t.place = 1
+            ORDER BY r.nice, r.runat, r.seq LIMIT $10::bigint
+            FOR UPDATE OF t SKIP LOCKED) AS pick
+        WHERE NOT lane.several AND (first_due.due IS NULL OR first_due.due > clock.now)),",
+    claim!("$11", "$12"),
+    "
+    SELECT {columns}, clock.now, first_due.due, lane.sole IS NOT NULL, lane.several, summary.ids
+    FROM clock CROSS JOIN first_due CROSS JOIN lane CROSS JOIN summary CROSS JOIN durability
+        LEFT JOIN claimed ON true
+    ORDER BY nice, runat, seq"
+);
 
 const WAKE: &str = "
-    WITH clock AS MATERIALIZED (SELECT coalesce($1::bigint, {now}) AS now),
+    WITH clock AS MATERIALIZED (
+        SELECT coalesce($1::bigint, {now}) AS now, set_config('synchronous_commit', 'off', true)),
     picked AS MATERIALIZED (
-        SELECT pick.seq FROM clock, unnest($2::text[]) AS tubes (tube), LATERAL (
-            SELECT t.seq FROM {tickets} AS t
-            WHERE t.status = 0 AND NOT t.ready AND t.tube = tubes.tube AND t.due <= clock.now
-            ORDER BY t.due LIMIT $3
-            FOR UPDATE SKIP LOCKED) AS pick)
-    UPDATE {tickets} AS t SET ready = true
-    WHERE t.seq = ANY (ARRAY(SELECT seq FROM picked)) AND t.status = 0 AND NOT t.ready
-    RETURNING set_config('synchronous_commit', 'off', true)";
+        SELECT pick.* FROM clock, unnest($2::text[]) AS tubes (tube), LATERAL (
+            SELECT w.ctid AS row, t.seq FROM {waiting} AS w JOIN {tickets} AS t USING (seq)
+            WHERE w.tube = tubes.tube AND w.due <= clock.now AND t.place = 2
+            ORDER BY w.due LIMIT $3
+            FOR UPDATE OF t SKIP LOCKED) AS pick),
+    unwaiting AS (DELETE FROM {waiting} WHERE ctid = ANY (ARRAY(SELECT row FROM picked))),
+    woken AS (
+        UPDATE {tickets} AS t SET place = 1
+        WHERE t.seq = ANY (ARRAY(SELECT seq FROM picked))
+        RETURNING tube, kind, nice, runat, seq)
+    INSERT INTO {ready} (tube, kind, nice, runat, seq)
+    SELECT tube, kind, nice, runat, seq FROM woken
+    RETURNING 1";
 
 /// Claims tickets.
 pub(super) fn poll(core: &Core, poll: &Poll) -> Result<Polled, StoreError> {
@@ -104,29 +169,62 @@ pub(super) fn poll(core: &Core, poll: &Poll) -> Result<Polled, StoreError> {
         return Ok(Polled::default());
     }
     let asked = Asked::new(poll);
-    Ok(core.run(Repeat::OnlyUndone, |session| {
-        let mut front = asked.claim(core, session, false)?;
-        if front.overdue {
-            for _ in 0..BATCHES {
-                let woken = session.query(WAKE, &[&core.given_now(), &asked.tubes, &BATCH])?;
-                if woken.len() < usize::try_from(BATCH).unwrap_or(usize::MAX) {
-                    break;
-                }
-            }
-            front = asked.claim(core, session, true)?;
-        }
-        for _ in 0..LOOKS {
-            if !front.contended {
-                return Ok(front.polled);
-            }
-            front = asked.claim(core, session, true)?;
-        }
-        if front.contended {
-            front.polled.next_in = Some(SOON);
-        }
-        Ok(front.polled)
-    })?)
+    if asked.is_usual(core) {
+        let (_, front) = asked.turn(core, &[])?;
+        return asked.finish(core, front);
+    }
+    asked.search(core)
 }
+
+/// What was settled, and what was claimed.
+pub(super) struct Turned {
+    pub(super) changed: Changed,
+    pub(super) polled: Result<Polled, StoreError>,
+}
+
+/// Settles tickets and claims others, by one statement where that can be; `None` where it cannot, and
+/// nothing was done.
+pub(super) fn turn(
+    core: &Core,
+    updates: &[Update],
+    poll: &Poll,
+) -> Option<Result<Turned, StoreError>> {
+    if poll.tubes.is_empty() || poll.at_most == 0 || !update::is_plain(updates) {
+        return None;
+    }
+    let asked = Asked::new(poll);
+    if !asked.is_usual(core) {
+        return None;
+    }
+    let turned = asked.turn(core, updates).and_then(|(settled, front)| {
+        let changed = update::finish(core, updates, update::answers(updates, settled))?;
+        Ok(Turned { changed, polled: asked.finish(core, front) })
+    });
+    Some(turned)
+}
+
+/// What a store remembers of its polls. Only hints: what they are wrong about is noticed.
+pub(super) struct Habits {
+    /// Several types had ready tickets when it was looked last.
+    several: AtomicBool,
+    /// When it was looked last whether tickets have fallen due, if there were more ready ones than
+    /// could be claimed: in nanoseconds since `began`, and 0 if there were not.
+    looked: AtomicU64,
+    began: Instant,
+}
+
+impl Habits {
+    pub(super) fn new() -> Self {
+        Self { several: AtomicBool::new(false), looked: AtomicU64::new(0), began: Instant::now() }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+    }
+}
+
+/// How often a store that has more to do than it can looks whether more has fallen due.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// What a claim came to.
 struct Front {
@@ -135,6 +233,8 @@ struct Front {
     overdue: bool,
     /// There were tickets, but others have them, so that there may be others yet.
     contended: bool,
+    /// There are tickets of several types.
+    several: bool,
 }
 
 /// A request in the shape of the statement's values.
@@ -170,6 +270,105 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// Whether the usual statement will most likely do.
+    fn is_usual(&self, core: &Core) -> bool {
+        self.tubes.len() == 1
+            && self.kinds.is_empty()
+            && !core.habits.several.load(Ordering::Relaxed)
+    }
+
+    /// Goes the usual way. What was settled, as [`update::answers`] takes it, and what was claimed.
+    fn turn(
+        &self,
+        core: &Core,
+        updates: &[Update],
+    ) -> Result<(Option<Vec<String>>, Front), StoreError> {
+        let habits = &core.habits;
+        let (looked, now) = (habits.looked.load(Ordering::Relaxed), habits.now());
+        let recent = looked > 0 && u128::from(now - looked.min(now)) < GLANCE.as_nanos();
+        // A clock of one's own may have moved by any time.
+        let look = core.clock.is_some() || !recent;
+        let wanted = Wanted::new(updates);
+        let [ids, tokens, statuses, keeps, expire_ins, reasons, payloads] = wanted.values();
+        let chance = chance()? & 0x7FF;
+        let turned = core.run(Repeat::OnlyUndone, |session| {
+            let values: [&(dyn ToSql + Sync); 13] = [
+                &core.given_now(),
+                ids,
+                tokens,
+                statuses,
+                keeps,
+                expire_ins,
+                reasons,
+                payloads,
+                &self.tubes[0],
+                &self.at_most,
+                &self.lease,
+                &chance,
+                &look,
+            ];
+            let rows = session.query(TURN, &values)?;
+            let settled = match rows.first() {
+                Some(row) => row.try_get(WIDTH + 4)?,
+                None => None,
+            };
+            Ok((settled, self.read(&rows, false)?))
+        });
+        let (settled, mut front) = turned?;
+        habits.several.store(front.several, Ordering::Relaxed);
+        let is_full = front.polled.tickets.len() as u64 == self.at_most.unsigned_abs();
+        match (is_full, look) {
+            (true, true) => habits.looked.store(now, Ordering::Relaxed),
+            (true, false) => {}
+            (false, look) => {
+                habits.looked.store(0, Ordering::Relaxed);
+                if !look {
+                    // There may be more that has fallen due since it was looked.
+                    front.overdue = true;
+                    front.polled.next_in = Some(Duration::ZERO);
+                }
+            }
+        }
+        Ok((settled, front))
+    }
+
+    /// Looks further where the usual way did not lead to an answer.
+    fn finish(&self, core: &Core, front: Front) -> Result<Polled, StoreError> {
+        let nothing = front.polled.tickets.is_empty();
+        if nothing && (front.overdue || front.several || front.contended) {
+            return self.search(core);
+        }
+        Ok(front.polled)
+    }
+
+    /// Goes the way that leads to an answer whatever there is.
+    fn search(&self, core: &Core) -> Result<Polled, StoreError> {
+        let front = core.run(Repeat::OnlyUndone, |session| {
+            let mut front = self.claim(core, session, false)?;
+            if front.overdue {
+                for _ in 0..BATCHES {
+                    let woken = session.query(WAKE, &[&core.given_now(), &self.tubes, &BATCH])?;
+                    if woken.len() < usize::try_from(BATCH).unwrap_or(usize::MAX) {
+                        break;
+                    }
+                }
+                front = self.claim(core, session, true)?;
+            }
+            for _ in 0..LOOKS {
+                if !front.contended {
+                    return Ok(front);
+                }
+                front = self.claim(core, session, true)?;
+            }
+            if front.contended {
+                front.polled.next_in = Some(SOON);
+            }
+            Ok(front)
+        })?;
+        core.habits.several.store(front.several, Ordering::Relaxed);
+        Ok(front.polled)
+    }
+
     fn claim(&self, core: &Core, session: &mut Session, woken: bool) -> Result<Front, Trouble> {
         let chance = chance()? & 0x7FF;
         let rows = session.query(
@@ -185,14 +384,19 @@ impl<'a> Asked<'a> {
                 &woken,
             ],
         )?;
+        self.read(&rows, woken)
+    }
+
+    fn read(&self, rows: &[Row], woken: bool) -> Result<Front, Trouble> {
         let mut polled = Polled::default();
-        let (mut overdue, mut found) = (false, false);
-        for row in &rows {
+        let (mut overdue, mut found, mut several) = (false, false, false);
+        for row in rows {
             let now = Timestamp::from_database(row.try_get(WIDTH)?);
             let due: Option<i64> = row.try_get(WIDTH + 1)?;
             let due = due.map(Timestamp::from_database);
             overdue = !woken && due.is_some_and(|due| due <= now);
             found = row.try_get(WIDTH + 2)?;
+            several = row.try_get(WIDTH + 3)?;
             polled.next_in = due.filter(|due| *due < Timestamp::NEVER).map(|due| due.since(now));
             if row.try_get::<_, Option<i64>>(0)?.is_some() {
                 polled.tickets.push(rows::ticket(row)?.ticket);
@@ -203,6 +407,6 @@ impl<'a> Asked<'a> {
             polled.next_in = Some(own);
         }
         let contended = found && polled.tickets.is_empty();
-        Ok(Front { polled, overdue, contended })
+        Ok(Front { polled, overdue, contended, several })
     }
 }

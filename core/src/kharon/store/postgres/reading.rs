@@ -41,7 +41,8 @@ pub(super) fn list(core: &Core, filter: &Filter, page: &Page) -> Result<Listing,
 
 pub(super) fn stats(core: &Core) -> Result<StoreStats, StoreError> {
     const STATS: &str = "
-        SELECT status, count(*), count(*) FILTER (WHERE lease_until > coalesce($1::bigint, {now}))
+        SELECT status, count(*), count(*) FILTER (
+            WHERE place = 2 AND lease_until > coalesce($1::bigint, {now}))
         FROM {tickets} GROUP BY status";
     Ok(core.run(Repeat::Harmless, |session| {
         let mut stats = StoreStats::default();

@@ -48,7 +48,9 @@ fn read(row: &Row) -> Result<Kept, String> {
     ticket.expires_at = get::<Option<i64>>(row, 12)?.map(Timestamp::from_database);
     let token: Option<i64> = get(row, 13)?;
     let until: Option<i64> = get(row, 14)?;
-    ticket.lease = token.zip(until).map(|(token, until)| Lease {
+    // Settling leaves them as they are.
+    let claim = token.zip(until).filter(|_| ticket.status == Status::Pending);
+    ticket.lease = claim.map(|(token, until)| Lease {
         token: ClaimToken(token.cast_unsigned()),
         until: Timestamp::from_database(until),
     });
@@ -94,14 +96,13 @@ pub(super) struct Columns<'a> {
     group: Vec<Option<&'a str>>,
     unique_key: Vec<Option<&'a str>>,
     repeat: Vec<Option<String>>,
-    ready: Vec<bool>,
-    due: Vec<i64>,
+    held_key: Vec<Option<&'a str>>,
+    place: Vec<i16>,
 }
 
 impl<'a> Columns<'a> {
     /// Adds a ticket as it stands at a moment; `seq` is of no account for one that is new.
     pub(super) fn push(&mut self, seq: i64, ticket: &'a Ticket, now: Timestamp) {
-        let ready_at = rules::ready_at(ticket);
         self.seq.push(seq);
         self.id.push(ticket.id.as_str());
         self.kind.push(ticket.kind.as_str());
@@ -120,8 +121,9 @@ impl<'a> Columns<'a> {
         self.group.push(ticket.group.as_ref().map(Label::as_str));
         self.unique_key.push(ticket.unique_key.as_ref().map(Label::as_str));
         self.repeat.push(ticket.repeat.as_ref().map(|repeat| repeat.to_text()));
-        self.ready.push(ready_at.is_some_and(|at| at <= now));
-        self.due.push(ready_at.unwrap_or_default().to_database());
+        let pending_key = ticket.unique_key.as_ref().filter(|_| !ticket.status.is_final());
+        self.held_key.push(pending_key.map(Label::as_str));
+        self.place.push(place(ticket, now));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -148,8 +150,8 @@ impl<'a> Columns<'a> {
             &self.group,
             &self.unique_key,
             &self.repeat,
-            &self.ready,
-            &self.due,
+            &self.held_key,
+            &self.place,
         ]
     }
 
@@ -168,38 +170,93 @@ impl<'a> Columns<'a> {
             &self.token,
             &self.lease_until,
             &self.repeat,
-            &self.ready,
-            &self.due,
+            &self.held_key,
+            &self.place,
         ]
     }
 }
 
-/// Adds tickets in the order given.
-pub(super) const INSERT: &str = "
+/// Where a ticket lies at a moment: nowhere, among the ready, or among those that wait for their time
+/// or for the end of a lease.
+fn place(ticket: &Ticket, now: Timestamp) -> i16 {
+    match rules::ready_at(ticket) {
+        None => 0,
+        Some(at) if at <= now => 1,
+        Some(_) => 2,
+    }
+}
+
+/// Adds tickets in the order given, and says which numbers they got.
+const INSERT: &str = "
     INSERT INTO {tickets} (id, kind, tube, payload, nice, runat, status, attempts, ctime, mtime,
-        error_reason, expires_at, token, lease_until, grp, unique_key, repeat, ready, due)
+        error_reason, expires_at, token, lease_until, grp, unique_key, repeat, held_key, place)
     SELECT id, kind, tube, payload, nice, runat, status, attempts, ctime, mtime,
-        error_reason, expires_at, token, lease_until, grp, unique_key, repeat, ready, due
+        error_reason, expires_at, token, lease_until, grp, unique_key, repeat, held_key, new_place
     FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::int[], $6::bigint[],
         $7::smallint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[],
-        $13::bigint[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::boolean[],
-        $19::bigint[])
+        $13::bigint[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[],
+        $19::smallint[])
         WITH ORDINALITY AS new (id, kind, tube, payload, nice, runat, status, attempts, ctime,
-        mtime, error_reason, expires_at, token, lease_until, grp, unique_key, repeat, ready, due,
-        place)
-    ORDER BY place";
+        mtime, error_reason, expires_at, token, lease_until, grp, unique_key, repeat, held_key,
+        new_place, number)
+    ORDER BY number
+    RETURNING seq";
 
 const UPDATE: &str = "
     UPDATE {tickets} AS t SET payload = new.payload, nice = new.nice, runat = new.runat,
         status = new.status, attempts = new.attempts, mtime = new.mtime,
         error_reason = new.error_reason, expires_at = new.expires_at, token = new.token,
-        lease_until = new.lease_until, repeat = new.repeat, ready = new.ready, due = new.due
+        lease_until = new.lease_until, repeat = new.repeat, held_key = new.held_key,
+        place = new.place
     FROM unnest($1::bigint[], $2::bytea[], $3::int[], $4::bigint[], $5::smallint[], $6::bigint[],
         $7::bigint[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[],
-        $13::boolean[], $14::bigint[])
+        $13::text[], $14::smallint[])
         AS new (seq, payload, nice, runat, status, attempts, mtime, error_reason, expires_at,
-        token, lease_until, repeat, ready, due)
+        token, lease_until, repeat, held_key, place)
     WHERE t.seq = new.seq";
+
+/// Takes tickets, whose rows are locked, out of the place where they are.
+const LEAVE: &str = "
+    WITH old AS MATERIALIZED (
+        SELECT seq, tube, kind, nice, runat, place,
+            CASE WHEN token IS NULL THEN runat ELSE greatest(runat, lease_until) END AS due
+        FROM {tickets} WHERE seq = ANY($1)),
+    unready AS (
+        DELETE FROM {ready} AS r USING old
+        WHERE old.place = 1 AND r.tube = old.tube AND r.kind = old.kind AND r.nice = old.nice
+            AND r.runat = old.runat AND r.seq = old.seq)
+    DELETE FROM {waiting} AS w USING old
+    WHERE old.place = 2 AND w.tube = old.tube AND w.due = old.due AND w.seq = old.seq";
+
+/// Puts tickets, whose rows are locked, into the place where they belong.
+const ENTER: &str = "
+    WITH new AS MATERIALIZED (
+        SELECT seq, tube, kind, nice, runat, place,
+            CASE WHEN token IS NULL THEN runat ELSE greatest(runat, lease_until) END AS due
+        FROM {tickets} WHERE seq = ANY($1)),
+    again AS (
+        INSERT INTO {ready} (tube, kind, nice, runat, seq)
+        SELECT tube, kind, nice, runat, seq FROM new WHERE place = 1)
+    INSERT INTO {waiting} (tube, due, seq) SELECT tube, due, seq FROM new WHERE place = 2";
+
+/// Adds tickets as they stand at a moment.
+pub(super) fn insert<'a>(
+    session: &mut Session,
+    tickets: impl Iterator<Item = &'a Ticket>,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    let mut columns = Columns::default();
+    for ticket in tickets {
+        columns.push(0, ticket, now);
+    }
+    if columns.is_empty() {
+        return Ok(());
+    }
+    let rows = session.query(INSERT, &columns.to_insert())?;
+    let seqs: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    session.query(ENTER, &[&seqs])?;
+    Ok(())
+}
 
 /// Writes tickets that are there as they stand at a moment.
 pub(super) fn update<'a>(
@@ -212,7 +269,18 @@ pub(super) fn update<'a>(
         columns.push(kept.seq, &kept.ticket, now);
     }
     if !columns.is_empty() {
+        session.query(LEAVE, &[&columns.seq])?;
         session.query(UPDATE, &columns.to_update())?;
+        session.query(ENTER, &[&columns.seq])?;
+    }
+    Ok(())
+}
+
+/// Removes tickets whose rows are locked.
+pub(super) fn remove(session: &mut Session, seqs: &[i64]) -> Result<(), Trouble> {
+    if !seqs.is_empty() {
+        session.query(LEAVE, &[&seqs])?;
+        session.query("DELETE FROM {tickets} WHERE seq = ANY($1)", &[&seqs])?;
     }
     Ok(())
 }

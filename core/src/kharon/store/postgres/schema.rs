@@ -12,10 +12,15 @@ const DATABASE_NOW: &str = "(extract(epoch from clock_timestamp()) * 1000000)::b
 /// What brings a database from version `n` to `n + 1` stands at place `n`. A step that was ever
 /// released is never changed: a further one is added.
 ///
-/// A ticket's place is in two columns. `ready` ones can be claimed, and wait in the order of
-/// `tickets_ready`; other pending ones cannot before `due`, the later of `runat` and the end of
-/// their lease, and the first poll after that makes them ready. So a poll reads the front of two
-/// indexes, however many tickets there are and whatever they wait for.
+/// Tickets are wide and lie still: nothing that changes while one is worked on is in an index of
+/// `tickets`, so a change finds room on its page and writes no index. What a poll looks through are
+/// narrow rows of their own: `ready` ones can be claimed, in the order of their key; `waiting` ones
+/// cannot before `due`, their time or the end of their lease, and the first poll after that makes them
+/// ready. `place` says which of the two a ticket has a row in. So a poll reads the front of two indexes,
+/// however many tickets there are and whatever they wait for.
+///
+/// Whoever moves a ticket from one place to another holds the lock of its row in `tickets`, and nobody
+/// else touches its rows in the others.
 const STEPS: [&str; 1] = ["
     CREATE TABLE tickets (
         seq          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -26,6 +31,7 @@ const STEPS: [&str; 1] = ["
         nice         integer NOT NULL,
         runat        bigint NOT NULL,
         status       smallint NOT NULL,
+        place        smallint NOT NULL,
         attempts     bigint NOT NULL,
         ctime        bigint NOT NULL,
         mtime        bigint NOT NULL,
@@ -35,16 +41,28 @@ const STEPS: [&str; 1] = ["
         lease_until  bigint,
         grp          text COLLATE \"C\",
         unique_key   text COLLATE \"C\",
-        repeat       text,
-        ready        boolean NOT NULL,
-        due          bigint NOT NULL
+        held_key     text COLLATE \"C\",
+        repeat       text
+    ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02,
+            autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0);
+    CREATE UNIQUE INDEX tickets_key ON tickets (held_key) WHERE held_key IS NOT NULL;
+    CREATE INDEX tickets_expiring ON tickets (expires_at) WHERE expires_at IS NOT NULL;
+    CREATE TABLE ready (
+        tube  text COLLATE \"C\" NOT NULL,
+        kind  text COLLATE \"C\" NOT NULL,
+        nice  integer NOT NULL,
+        runat bigint NOT NULL,
+        seq   bigint NOT NULL,
+        PRIMARY KEY (tube, kind, nice, runat, seq)
     ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
             autovacuum_vacuum_cost_delay = 0);
-    CREATE INDEX tickets_ready ON tickets (tube, kind, nice, runat, seq) WHERE ready;
-    CREATE INDEX tickets_waiting ON tickets (tube, due) WHERE status = 0 AND NOT ready;
-    CREATE UNIQUE INDEX tickets_key ON tickets (unique_key)
-        WHERE status = 0 AND unique_key IS NOT NULL;
-    CREATE INDEX tickets_expiring ON tickets (expires_at) WHERE expires_at IS NOT NULL;
+    CREATE TABLE waiting (
+        tube text COLLATE \"C\" NOT NULL,
+        due  bigint NOT NULL,
+        seq  bigint NOT NULL,
+        PRIMARY KEY (tube, due, seq)
+    ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
+            autovacuum_vacuum_cost_delay = 0);
     CREATE TABLE groups (
         name        text COLLATE \"C\" PRIMARY KEY,
         closed      boolean NOT NULL,
@@ -81,10 +99,11 @@ impl SchemaName {
 
     /// A statement with the names of this schema's tables and the clock filled in.
     pub(super) fn sql(&self, text: &str) -> String {
-        text.replace("{tickets}", &format!("\"{}\".tickets", self.0))
-            .replace("{groups}", &format!("\"{}\".groups", self.0))
-            .replace("{columns}", COLUMNS)
-            .replace("{now}", DATABASE_NOW)
+        let mut sql = text.replace("{columns}", COLUMNS);
+        for table in ["tickets", "ready", "waiting", "groups"] {
+            sql = sql.replace(&format!("{{{table}}}"), &format!("\"{}\".{table}", self.0));
+        }
+        sql.replace("{now}", DATABASE_NOW)
     }
 }
 

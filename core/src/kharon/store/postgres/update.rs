@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use postgres::types::ToSql;
+
 use super::groups;
 use super::pool::{Repeat, Session, Trouble};
 use super::rows::{self, Kept};
@@ -14,7 +16,7 @@ use crate::kharon::store::{Change, Update};
 use crate::kharon::ticket::Status;
 use crate::kharon::time::Timestamp;
 
-type Answer = Result<(), UpdateError>;
+pub(super) type Answer = Result<(), UpdateError>;
 
 /// What became of a batch of changes.
 pub(super) struct Changed {
@@ -25,17 +27,29 @@ pub(super) struct Changed {
 
 /// Changes tickets: those that are settled by one statement, and then the others.
 pub(super) fn update(core: &Core, updates: &[Update]) -> Result<Changed, StoreError> {
-    let mut answers: Vec<Option<Answer>> = updates.iter().map(|_| None).collect();
-    if is_plain(updates) {
-        let settled =
-            core.run(Repeat::OnlyUndone, |session| Ok(settle(core, session, updates)?))?;
-        let settled: Option<HashSet<String>> = settled.map(|ids| ids.into_iter().collect());
-        for (answer, update) in answers.iter_mut().zip(updates) {
-            if settled.as_ref().is_none_or(|settled| settled.contains(update.id.as_str())) {
-                *answer = Some(Ok(()));
-            }
-        }
+    if !is_plain(updates) {
+        return finish(core, updates, vec![None; updates.len()]);
     }
+    let wanted = Wanted::new(updates);
+    let settled = core.run(Repeat::OnlyUndone, |session| Ok(settle(core, session, &wanted)?))?;
+    finish(core, updates, answers(updates, settled))
+}
+
+/// The answers of a statement that settled these of them, or all.
+pub(super) fn answers(updates: &[Update], settled: Option<Vec<String>>) -> Vec<Option<Answer>> {
+    let settled: Option<HashSet<String>> = settled.map(|ids| ids.into_iter().collect());
+    let is_settled = |update: &Update| {
+        settled.as_ref().is_none_or(|settled| settled.contains(update.id.as_str()))
+    };
+    updates.iter().map(|update| is_settled(update).then_some(Ok(()))).collect()
+}
+
+/// Makes the changes that have no answer yet.
+pub(super) fn finish(
+    core: &Core,
+    updates: &[Update],
+    answers: Vec<Option<Answer>>,
+) -> Result<Changed, StoreError> {
     let open = || updates.iter().zip(&answers).filter(|(_, answer)| answer.is_none());
     let left: Vec<&Update> = open().map(|(update, _)| update).collect();
     let mut woke = false;
@@ -54,8 +68,8 @@ pub(super) fn update(core: &Core, updates: &[Update]) -> Result<Changed, StoreEr
     Ok(Changed { answers: answers.collect(), woke })
 }
 
-/// Whether one statement can settle them: no two of one ticket, and nothing but settling.
-fn is_plain(updates: &[Update]) -> bool {
+/// Whether one statement can settle them: no two of one ticket, and nothing but settling under claims.
+pub(super) fn is_plain(updates: &[Update]) -> bool {
     let mut ids = HashSet::with_capacity(updates.len());
     !updates.is_empty()
         && updates.iter().all(|update| {
@@ -66,14 +80,18 @@ fn is_plain(updates: &[Update]) -> bool {
                 }
                 _ => false,
             };
-            settles && ids.insert(&update.id)
+            settles && update.token.is_some() && ids.insert(&update.id)
         })
 }
 
+/// The parts of a statement that settle claimed tickets: values `$1` to `$8`, which are the time, if it
+/// is given, and those of [`Wanted`]; `settled` are those that were settled.
+///
 /// Tickets of groups, and such that repeat, are left for the careful way; so are those of which the
 /// claim is void, since here it can not be told why nothing was done.
-const SETTLE: &str = "
-    WITH clock AS MATERIALIZED (SELECT coalesce($1::bigint, {now}) AS now),
+macro_rules! settling {
+    () => {
+        "clock AS MATERIALIZED (SELECT coalesce($1::bigint, {now}) AS now),
     wanted AS MATERIALIZED (
         SELECT w.*, clock.now,
             CASE WHEN w.expire_in IS NOT NULL THEN
@@ -85,24 +103,34 @@ const SETTLE: &str = "
     removed AS (
         DELETE FROM {tickets} AS t USING wanted AS w
         WHERE NOT w.keep AND t.id = w.id AND t.status = 0 AND t.grp IS NULL AND t.repeat IS NULL
-            AND (w.token IS NULL OR (t.token = w.token AND t.lease_until > w.now))
-        RETURNING t.id),
+            AND t.token = w.token AND t.lease_until > w.now
+        RETURNING t.id, t.tube, t.lease_until, t.seq),
     kept AS (
         UPDATE {tickets} AS t
-        SET status = w.status, mtime = w.now, expires_at = w.expires_at, token = NULL,
-            lease_until = NULL, ready = false, due = 0,
-            error_reason = coalesce(w.reason, t.error_reason),
+        SET status = w.status, place = 0, mtime = w.now, expires_at = w.expires_at,
+            held_key = NULL, error_reason = coalesce(w.reason, t.error_reason),
             payload = coalesce(w.payload, t.payload)
         FROM wanted AS w
         WHERE w.keep AND t.id = w.id AND t.status = 0 AND t.grp IS NULL AND t.repeat IS NULL
-            AND (w.token IS NULL OR (t.token = w.token AND t.lease_until > w.now))
-        RETURNING t.id),
-    settled AS (SELECT id FROM removed UNION ALL SELECT id FROM kept)
-    SELECT CASE WHEN count(*) < cardinality($2) THEN coalesce(array_agg(id), '{}') END
-    FROM settled";
+            AND t.token = w.token AND t.lease_until > w.now
+        RETURNING t.id, t.tube, t.lease_until, t.seq),
+    settled AS MATERIALIZED (SELECT * FROM removed UNION ALL SELECT * FROM kept),
+    ended AS (
+        DELETE FROM {waiting} AS w USING settled AS s
+        WHERE w.tube = s.tube AND w.due = s.lease_until AND w.seq = s.seq),
+    summary AS MATERIALIZED (
+        SELECT CASE WHEN count(*) < cardinality($2) THEN coalesce(array_agg(id), '{}') END AS ids
+        FROM settled)"
+    };
+}
+pub(super) use settling;
 
+/// Settles, and returns the ids of what was settled, unless it was all.
+const SETTLE: &str = concat!("WITH ", settling!(), " SELECT ids FROM summary");
+
+/// What is to be settled, as one array for each column.
 #[derive(Default)]
-struct Wanted<'a> {
+pub(super) struct Wanted<'a> {
     ids: Vec<&'a str>,
     tokens: Vec<Option<i64>>,
     statuses: Vec<i16>,
@@ -112,31 +140,48 @@ struct Wanted<'a> {
     payloads: Vec<Option<&'a [u8]>>,
 }
 
+impl<'a> Wanted<'a> {
+    pub(super) fn new(updates: &'a [Update]) -> Self {
+        let mut wanted = Self::default();
+        for update in updates {
+            let Change::Finish { status, keep, expire_in, reason, payload } = &update.change else {
+                continue;
+            };
+            wanted.ids.push(update.id.as_str());
+            wanted.tokens.push(update.token.map(|token| token.0.cast_signed()));
+            wanted.statuses.push(status.code());
+            wanted.keeps.push(*keep);
+            wanted.expire_ins.push(expire_in.map(|after| (Timestamp::EPOCH + after).to_database()));
+            wanted.reasons.push(reason.as_deref().map(rules::shorten));
+            wanted.payloads.push(payload.as_deref());
+        }
+        wanted
+    }
+
+    /// The values `$2` to `$8`.
+    pub(super) fn values(&self) -> [&(dyn ToSql + Sync); 7] {
+        [
+            &self.ids,
+            &self.tokens,
+            &self.statuses,
+            &self.keeps,
+            &self.expire_ins,
+            &self.reasons,
+            &self.payloads,
+        ]
+    }
+}
+
 /// Settles what is simply to be settled, and says which that was, unless it was all.
 fn settle(
     core: &Core,
     session: &mut Session,
-    updates: &[Update],
+    wanted: &Wanted<'_>,
 ) -> Result<Option<Vec<String>>, postgres::Error> {
-    let mut wanted = Wanted::default();
-    for update in updates {
-        let Change::Finish { status, keep, expire_in, reason, payload } = &update.change else {
-            continue;
-        };
-        wanted.ids.push(update.id.as_str());
-        wanted.tokens.push(update.token.map(|token| token.0.cast_signed()));
-        wanted.statuses.push(status.code());
-        wanted.keeps.push(*keep);
-        wanted.expire_ins.push(expire_in.map(|after| (Timestamp::EPOCH + after).to_database()));
-        wanted.reasons.push(reason.as_deref().map(rules::shorten));
-        wanted.payloads.push(payload.as_deref());
-    }
-    let Wanted { ids, tokens, statuses, keeps, expire_ins, reasons, payloads } = wanted;
-    let reasons: Vec<Option<&str>> = reasons.iter().map(Option::as_deref).collect();
-    let rows = session.query(
-        SETTLE,
-        &[&core.given_now(), &ids, &tokens, &statuses, &keeps, &expire_ins, &reasons, &payloads],
-    )?;
+    let now = core.given_now();
+    let [ids, tokens, statuses, keeps, expire_ins, reasons, payloads] = wanted.values();
+    let rows = session
+        .query(SETTLE, &[&now, ids, tokens, statuses, keeps, expire_ins, reasons, payloads])?;
     match rows.first() {
         Some(row) => row.try_get(0),
         None => Ok(None),
@@ -148,7 +193,7 @@ fn settle(
 const LOCK: &str = "SELECT {columns} FROM {tickets} WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
 const KEYS: &str = "
-    SELECT unique_key, id FROM {tickets} WHERE status = 0 AND unique_key = ANY($1)";
+    SELECT held_key, id FROM {tickets} WHERE held_key = ANY($1)";
 
 /// Changes one after the other by the rules, each seeing what those before it did.
 fn careful(core: &Core, session: &mut Session, updates: &[&Update]) -> Result<Changed, Trouble> {
@@ -203,9 +248,7 @@ fn careful(core: &Core, session: &mut Session, updates: &[&Update]) -> Result<Ch
         }
     }
     // Before the others are written: a key that is given up here may be taken there.
-    if !removed.is_empty() {
-        session.query("DELETE FROM {tickets} WHERE seq = ANY($1)", &[&removed])?;
-    }
+    rows::remove(session, &removed)?;
     let written = || changed.iter().filter_map(|id| tickets.get(id));
     let (settled, pending): (Vec<&Kept>, Vec<&Kept>) =
         written().partition(|kept| kept.ticket.status.is_final());
