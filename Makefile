@@ -123,6 +123,7 @@ $(tools)/venv/bin/shellcheck: | $(tools)/venv/bin/python
 
 bench: ## What things cost, as ratios to the bare thing beside them; no part of the tests
 	tests/postgres try cargo bench --workspace --all-features --exclude hersh-python --bench '*'
+	python/bench
 
 soak: packages tools ## What the tests do a little of, at full size: takes hours
 	@HERSH_PHASE_LIMIT=$${HERSH_PHASE_LIMIT:-6h} tests/engine try tests/phases $(soaks)

@@ -62,7 +62,7 @@ pub(crate) fn read(config: Option<&Bound<'_, PyAny>>) -> PyResult<Config> {
 }
 
 /// A field that may be `None` for off.
-fn option<'py, T>(
+pub(crate) fn option<'py, T>(
     config: &Bound<'py, PyAny>,
     field: &str,
     read: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<T>,
@@ -133,11 +133,11 @@ fn address(host: &str, port: u16) -> PyResult<SocketAddr> {
     found.ok_or_else(|| PyValueError::new_err(format!("api.host: {host:?} is no address")))
 }
 
-fn duration(object: &Bound<'_, PyAny>, field: &str) -> PyResult<Duration> {
+pub(crate) fn duration(object: &Bound<'_, PyAny>, field: &str) -> PyResult<Duration> {
     seconds(&object.getattr(field)?, field)
 }
 
-fn number<'py, T>(object: &Bound<'py, PyAny>, field: &str) -> PyResult<T>
+pub(crate) fn number<'py, T>(object: &Bound<'py, PyAny>, field: &str) -> PyResult<T>
 where
     T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,
 {

@@ -9,7 +9,8 @@ use pyo3::types::PyDict;
 
 /// The exceptions, which are defined in Python.
 pub(crate) use classes::{
-    ApiError, ChannelClosed, ConfigError, ForkError, NotRunning, QueueFull, StateError, StopTimeout,
+    ApiError, ChannelClosed, ConfigError, Error as HershError, ForkError, NotRunning, QueueFull,
+    StateError, StopTimeout,
 };
 
 mod classes {
@@ -19,6 +20,7 @@ mod classes {
     import_exception!(hersh._errors, ChannelClosed);
     import_exception!(hersh._errors, ConfigError);
     import_exception!(hersh._errors, CrashError);
+    import_exception!(hersh._errors, Error);
     import_exception!(hersh._errors, ForkError);
     import_exception!(hersh._errors, JournalError);
     import_exception!(hersh._errors, KillError);

@@ -8,6 +8,7 @@
 //! 3. A thread of a watcher enters the interpreter through [`interpreter::enter`] alone, which
 //!    turns it away once the interpreter is ending.
 
+#![allow(clippy::doc_markdown, reason = "what Python shows is written for its readers")]
 #![allow(unsafe_code, reason = "calls of Python's C API that PyO3 has no safe form of")]
 
 mod callbacks;
@@ -18,6 +19,7 @@ mod errors;
 mod flows;
 mod interpreter;
 mod json;
+mod kharon;
 mod os_signals;
 mod pump;
 mod replay;
@@ -30,6 +32,13 @@ mod token;
 mod value;
 mod waiting;
 mod watcher;
+
+/// What this build can do besides watching.
+const FEATURES: &[&str] = if cfg!(feature = "postgres") {
+    &["api", "journal", "kharon", "persist", "postgres", "sim", "sqlite"]
+} else {
+    &["api", "journal", "kharon", "persist", "sim", "sqlite"]
+};
 
 #[pyo3::pymodule(gil_used = false)]
 mod _hersh {
@@ -50,9 +59,22 @@ mod _hersh {
     #[pymodule_export]
     use super::watcher::Watcher;
 
+    #[pymodule_export]
+    use super::kharon::{
+        Addition, Bell, Bells, Change, Claim, Expired, Filter, Group, Kharon, KharonReport,
+        Listing, MemoryStore, Poll, Polled, SqliteStore, Stepper, StoreStats, Ticket, Update,
+        VirtualClock,
+    };
+    #[pymodule_export]
+    use super::kharon::{
+        admit, apply, claim, close_group, conformance, count, free_finalizer, holds, join_group,
+        open_postgres, random_id, ready_at,
+    };
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("features", crate::FEATURES)?;
         crate::interpreter::install(module)
     }
 }

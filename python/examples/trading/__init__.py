@@ -1,0 +1,1 @@
+"""A trading bot with play money. See ``__main__``."""
