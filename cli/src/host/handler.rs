@@ -1,5 +1,6 @@
 //! Carries the effects of programs out: with folders, the engine and the contract.
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use super::compose::{ComposeSpec, GenerateOptions, Policy, check, generate, vali
 use super::docker::Docker;
 use super::engine::{BuildJob, EngineError};
 use super::parts::{Parts, missing_runtime};
+use super::request::Health;
 use super::resolv;
 use crate::program::{
     Attempt, Cancel, ContainerId, Effect, EffectHandler, Event, Exit, ImageId, ProgramId,
@@ -18,12 +20,13 @@ const KILLED: i64 = 137;
 /// How often, and after what pause each, it is asked whether that was for memory.
 const MEMORY_LOOKS: u32 = 5;
 const MEMORY_PAUSE: Duration = Duration::from_millis(200);
-/// How many ports are tried at one start.
-const PORT_TRIES: u32 = 5;
+/// How often one start is tried where a port, or the container's name, is taken.
+const START_TRIES: u32 = 6;
 /// How long one question to a program that is starting may take.
 const PROBE: Duration = Duration::from_secs(2);
-/// How long to wait between two such questions.
-const PAUSE: Duration = Duration::from_millis(25);
+/// How long to wait between two such questions: at first, and at most.
+const PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// How often, while a program is starting, the engine is asked whether it still runs.
 const LOOK: Duration = Duration::from_secs(1);
 /// How many of a container's last lines an error carries, and how much of each.
@@ -54,9 +57,7 @@ impl EffectHandler for HostHandler {
                 })
             }
             Effect::StopRuntime { container_id } => {
-                self.keep_logs(id, container_id);
-                let stopped = self.0.engine.stop(container_id, self.0.config.stop_grace);
-                let error = stopped.err().map(|error| error.to_string());
+                let error = self.stop(id, container_id).err().map(|error| error.to_string());
                 Some(Event::StopFinished { container_id: container_id.clone(), error })
             }
             Effect::FetchRuntimeStatus { attempt, container_id } => {
@@ -98,9 +99,13 @@ impl HostHandler {
         image: &ImageId,
         cancel: &Cancel,
     ) -> Result<ContainerId, String> {
-        let started = self
-            .begin(id, attempt, image, cancel)
-            .and_then(|(spec, container)| self.accept(&spec, &container, cancel));
+        let started = self.begin(id, attempt, image, cancel).and_then(|(spec, container)| {
+            self.accept(id, &spec, &container, cancel).map(|()| container)
+        });
+        if started.is_ok() && attempt.0 > 1 {
+            // That of the start before is of no use any more.
+            self.0.note("tickets", self.0.tickets.expire_images_soon().err());
+        }
         started.map_err(|words| {
             // Nothing of a failed start stays. What the engine will not remove now is removed
             // before the next start, and by the check that looks for strangers.
@@ -119,20 +124,22 @@ impl HostHandler {
         image: &ImageId,
         cancel: &Cancel,
     ) -> Result<(ComposeSpec, ContainerId), String> {
-        for _ in 0..PORT_TRIES {
+        for _ in 0..START_TRIES {
             let spec = self.write_down(id, attempt, image)?;
             self.able_to(&spec)?;
-            if let Some(container) = self.clear_way(id, attempt)? {
-                // The host ended in the middle of this start; its container is there already.
-                return Ok((spec, container));
-            }
             match self.run(&spec, cancel) {
                 Ok(container) => return Ok((spec, container)),
+                Err(EngineError::NameTaken(_)) => {
+                    if let Some(container) = self.clear_way(id, attempt)? {
+                        // The host ended in the middle of this start; its container is there already.
+                        return Ok((spec, container));
+                    }
+                }
                 Err(EngineError::PortTaken(_)) => self.0.take_another_port(id)?,
                 Err(error) => return Err(error.to_string()),
             }
         }
-        Err(format!("somebody else was faster at each of {PORT_TRIES} ports: start it again"))
+        Err(format!("somebody else was faster at each of {START_TRIES} tries: start it again"))
     }
 
     /// Writes the contract of a start down and looks whether it is kept on paper.
@@ -202,9 +209,8 @@ impl HostHandler {
                 own = Some(one.container_id);
                 continue;
             }
-            self.keep_logs_of(id, one.attempt, &one.container_id);
-            let stopped = self.0.engine.stop(&one.container_id, self.0.config.stop_grace);
-            stopped.map_err(|error| error.to_string())?;
+            let ended = self.end(id, one.attempt, &one.container_id);
+            ended.map_err(|error| error.to_string())?;
         }
         Ok(own)
     }
@@ -217,42 +223,78 @@ impl HostHandler {
         run
     }
 
-    /// Looks whether the engine kept the contract, and waits until the program answers.
+    /// Looks whether the engine kept the contract, while waiting until the program answers.
     fn accept(
         &self,
+        id: &ProgramId,
         spec: &ComposeSpec,
         container: &ContainerId,
         cancel: &Cancel,
-    ) -> Result<ContainerId, String> {
+    ) -> Result<(), String> {
+        let broken = Cancel::new();
+        thread::scope(|scope| {
+            let checked =
+                thread::Builder::new().name("contract".into()).spawn_scoped(scope, || {
+                    let checked = self.keeps_contract(spec, container);
+                    if checked.is_err() {
+                        // Whether it would ever answer is of no interest any more.
+                        broken.cancel();
+                    }
+                    checked
+                });
+            let checked = checked.map_err(|error| format!("no thread to look: {error}"))?;
+            let ready = self.await_ready(id, spec, container, &[cancel, &broken]);
+            // The contract has the first word: what breaks it is not to be excused by an answer.
+            checked.join().unwrap_or_else(|_| Err("the look at it failed".to_owned()))?;
+            ready
+        })
+    }
+
+    fn keeps_contract(&self, spec: &ComposeSpec, container: &ContainerId) -> Result<(), String> {
         let seen = self.look(container)?;
         // One that ended at once has let go of its ports: its own words say more.
         self.still_runs(container, &seen)?;
         let violations = check(&seen, spec);
-        if !violations.is_empty() {
-            let words: Vec<_> = violations.iter().map(ToString::to_string).collect();
-            return Err(format!("the engine did not keep the contract: {}", words.join("; ")));
+        if violations.is_empty() {
+            return Ok(());
         }
-        let Some(publish) = spec.ports.first() else { return Ok(container.clone()) };
-        let until = Instant::now() + self.0.config.ready_timeout;
-        let mut looked = Instant::now();
-        while !self.0.engine.answers(publish.host_port, PROBE) {
-            if cancel.wait(PAUSE) {
+        let words: Vec<_> = violations.iter().map(ToString::to_string).collect();
+        Err(format!("the engine did not keep the contract: {}", words.join("; ")))
+    }
+
+    fn await_ready(
+        &self,
+        id: &ProgramId,
+        spec: &ComposeSpec,
+        container: &ContainerId,
+        given_up: &[&Cancel],
+    ) -> Result<(), String> {
+        // One without a network cannot be asked: that it runs is all that can be known of it.
+        let Some(publish) = spec.ports.first() else { return Ok(()) };
+        let entry = self.0.entry(id).map_err(|error| error.to_string())?;
+        let Health { path, ready_timeout_ms } = &entry.meta.health;
+        let within = ready_timeout_ms.map_or(self.0.config.ready_timeout, Duration::from_millis);
+        let until = Instant::now() + within;
+        let (mut looked, mut pause) = (Instant::now(), PAUSE);
+        while !self.0.engine.answers(publish.host_port, path.as_deref(), PROBE) {
+            if given_up.iter().any(|cancel| cancel.is_cancelled()) || given_up[0].wait(pause) {
                 return Err(EngineError::Cancelled.to_string());
             }
-            if looked.elapsed() >= LOOK {
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+            let late = Instant::now() >= until;
+            if late || looked.elapsed() >= LOOK {
                 self.still_runs(container, &self.look(container)?)?;
                 looked = Instant::now();
             }
-            if Instant::now() >= until {
-                self.still_runs(container, &self.look(container)?)?;
-                let seconds = self.0.config.ready_timeout.as_secs_f32();
-                let lines = quote(&self.last_lines(container));
+            if late {
+                let asked = path.as_deref().unwrap_or("its WatcherAPI");
+                let (seconds, lines) = (within.as_secs_f32(), quote(&self.last_lines(container)));
                 return Err(format!(
-                    "its WatcherAPI did not answer on port 8080 within {seconds} s{lines}"
+                    "{asked} did not answer on port 8080 within {seconds} s{lines}"
                 ));
             }
         }
-        Ok(container.clone())
+        Ok(())
     }
 
     fn look(&self, container: &ContainerId) -> Result<Value, String> {
@@ -302,11 +344,24 @@ impl HostHandler {
         Some(Event::RuntimeExited { attempt, container_id: container.clone(), exit })
     }
 
-    fn keep_logs(&self, id: &ProgramId, container: &ContainerId) {
-        let listed = self.0.engine.list().unwrap_or_default();
-        if let Some(one) = listed.iter().find(|one| one.container_id == *container) {
-            self.keep_logs_of(id, one.attempt, container);
+    fn stop(&self, id: &ProgramId, container: &ContainerId) -> Result<(), EngineError> {
+        let listed = self.0.engine.list()?;
+        match listed.iter().find(|one| one.container_id == *container) {
+            Some(one) => self.end(id, one.attempt, container),
+            None => Ok(()),
         }
+    }
+
+    /// Ends a container, keeps all that it wrote, and removes it.
+    fn end(
+        &self,
+        id: &ProgramId,
+        attempt: Attempt,
+        container: &ContainerId,
+    ) -> Result<(), EngineError> {
+        self.0.engine.halt(container, self.0.config.stop_grace)?;
+        self.keep_logs_of(id, attempt, container);
+        self.0.engine.remove(container)
     }
 
     /// Keeps what a container wrote beyond its end. Where that fails, the program goes on without.

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::parts::Parts;
 use super::storage::Progress;
+use super::view::Timestamp;
 use crate::program::{Event, Ledger, Millis, ProgramState, Reduced};
 
 /// Writes to the registry, and to the programs' folders what the registry is rebuilt from.
@@ -20,12 +21,6 @@ impl Ledger for HostLedger {
         let recorded = self.write(before, event, after, now);
         self.0.counts.happened(event, after);
         self.0.note("registry", recorded.as_ref().err().cloned());
-        // What is not recorded was not granted, or is found out again; its ticket stays as it is.
-        if recorded.is_ok() {
-            // The registry is the truth; a ticket that could not be laid is laid at the next opening.
-            let laid = self.0.tickets.changed(before, &after.state, now);
-            self.0.note("tickets", laid.err());
-        }
         if let Ok(entry) = self.0.entry(&before.id) {
             entry.updated_at.store(now, Ordering::Relaxed);
         }
@@ -34,9 +29,24 @@ impl Ledger for HostLedger {
         }
         recorded
     }
+
+    fn applied(&self, before: &ProgramState, after: &ProgramState) {
+        // The registry is the truth; a ticket that could not be laid is laid at the next opening.
+        let laid = self.0.tickets.changed(before, after, Timestamp::now().0);
+        self.0.note("tickets", laid.and_then(|()| self.tell_takeover(before)).err());
+    }
 }
 
 impl HostLedger {
+    /// A takeover that waits for this program goes on.
+    fn tell_takeover(&self, program: &ProgramState) -> Result<(), String> {
+        let own = self.0.entry(&program.id).ok().filter(|entry| entry.meta.takeover.is_some());
+        match own.or_else(|| self.0.successor_of(&program.id)) {
+            Some(successor) => self.0.tickets.redeploy(&successor.meta.program_id),
+            None => Ok(()),
+        }
+    }
+
     fn write(
         &self,
         before: &ProgramState,

@@ -6,6 +6,7 @@ pub mod docker;
 pub mod engine;
 pub mod registry;
 pub mod storage;
+mod takeover;
 mod tickets;
 
 mod config;
@@ -28,7 +29,8 @@ mod view;
 pub use config::{DockerConfig, HostConfig, Limits, Runtime};
 pub use error::HostError;
 pub use facade::Host;
-pub use request::{LimitsRequest, ListFilter, NetworkMode, NewProgram};
+pub use request::{Health, LimitsRequest, ListFilter, NetworkMode, NewProgram};
+pub use takeover::{Phase, Takeover};
 pub use tickets::{TicketFilter, TicketPage, TicketView};
 pub use view::{
     BuildLogView, EngineReport, EventView, EventsView, LogsView, ProgramPage, ProgramView,

@@ -12,10 +12,11 @@ use super::ports;
 use super::registry::Registry;
 use super::request::NetworkMode;
 use super::storage::{Meta, Storage};
+use super::takeover::{Phase, Takeover};
 use super::tickets::Tickets;
 use super::view::{EngineReport, ProgramView, Timestamp};
 use super::{HostError, Runtime};
-use crate::program::{Cancel, ContainerId, ImageId, ProgramId, ProgramState};
+use crate::program::{Cancel, ContainerId, ImageId, ProgramId, ProgramState, State};
 
 /// One program's facts, and when something last happened to it.
 #[derive(Debug)]
@@ -33,6 +34,10 @@ pub(super) struct Parts {
     pub(super) tickets: Tickets,
     pub(super) engine: Arc<dyn Engine>,
     pub(super) entries: RwLock<BTreeMap<ProgramId, Arc<Entry>>>,
+    /// Held while the steps of a takeover are taken.
+    pub(super) taking_over: Mutex<()>,
+    /// Who takes over from whom; of no consequence once it has.
+    successors: Mutex<BTreeMap<ProgramId, ProgramId>>,
     /// What the engine said of itself, once it did.
     facts: RwLock<Option<EngineFacts>>,
     /// What went wrong in the host's own work and concerns no single program.
@@ -64,6 +69,8 @@ impl Parts {
             tickets,
             engine,
             entries: RwLock::default(),
+            taking_over: Mutex::default(),
+            successors: Mutex::default(),
             facts: RwLock::default(),
             complaints: Mutex::default(),
             taken_up: AtomicBool::new(false),
@@ -84,6 +91,10 @@ impl Parts {
 
     pub(super) fn add_entry(&self, meta: Meta, updated_at: Timestamp) {
         let id = meta.program_id.clone();
+        if let Some(takeover) = &meta.takeover {
+            let mut successors = self.successors.lock().unwrap_or_else(PoisonError::into_inner);
+            successors.insert(takeover.of.clone(), id.clone());
+        }
         let entry = Arc::new(Entry { meta, updated_at: AtomicU64::new(updated_at.0) });
         self.entries.write().unwrap_or_else(PoisonError::into_inner).insert(id, entry);
     }
@@ -109,17 +120,43 @@ impl Parts {
         let taken: BTreeSet<u16> = entries.values().map(|entry| entry.meta.port).collect();
         let port = ports::free_port(self.config.ports.clone(), &taken)
             .ok_or_else(|| format!("port {} is taken, and no other is left", entry.meta.port))?;
-        let meta = Meta { port, ..entry.meta.clone() };
-        self.registry.set_meta(&meta).map_err(|error| error.to_string())?;
-        // The registry is the truth, and has it; the folder's note only serves where it is lost.
-        let noted = self.storage.note_meta(&meta);
-        self.note("folders", noted.err().map(|error| error.to_string()));
-        self.add_entry(meta, Timestamp::now());
+        self.replace_metas(vec![Meta { port, ..entry.meta.clone() }])
+    }
+
+    /// Replaces the facts of programs: in the registry of all or none, then where they are noted.
+    pub(super) fn replace_metas(&self, metas: Vec<Meta>) -> Result<(), String> {
+        self.registry.set_metas(&metas).map_err(|error| error.to_string())?;
+        for meta in metas {
+            // The registry is the truth, and has it; the folder's note only serves where it is lost.
+            let noted = self.storage.note_meta(&meta);
+            self.note("folders", noted.err().map(|error| error.to_string()));
+            self.add_entry(meta, Timestamp::now());
+        }
         Ok(())
+    }
+
+    /// All programs that have a takeover to go on with.
+    pub(super) fn successors(&self) -> Vec<ProgramId> {
+        let entries = self.all_entries().into_values();
+        let successors = entries.filter(|entry| entry.meta.takeover.is_some());
+        successors.map(|entry| entry.meta.program_id.clone()).collect()
+    }
+
+    /// The program that is taking over from this one.
+    pub(super) fn successor_of(&self, id: &ProgramId) -> Option<Arc<Entry>> {
+        let successors = self.successors.lock().unwrap_or_else(PoisonError::into_inner);
+        let successor = successors.get(id)?.clone();
+        drop(successors);
+        self.entry(&successor)
+            .ok()
+            .filter(|e| e.meta.takeover.as_ref().is_some_and(|t| t.of == *id))
     }
 
     pub(super) fn remove_entry(&self, id: &ProgramId) {
         self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        // Of one that is replaced its successor is still to be told.
+        let mut successors = self.successors.lock().unwrap_or_else(PoisonError::into_inner);
+        successors.retain(|_, successor| successor != id);
     }
 
     /// What the engine is; asked until it has answered once.
@@ -187,7 +224,7 @@ pub(super) fn view(entry: &Entry, state: &ProgramState) -> ProgramView {
         build_id: state.build_id.clone(),
         user_id: meta.program_id.user(),
         name: meta.name.clone(),
-        state: state.state,
+        state: shown(meta.takeover.as_ref(), state.state),
         desired: state.desired.as_str(),
         image_id: state.image_id.as_ref().map(ImageId::to_string).unwrap_or_default(),
         container_id: state.container_id.as_ref().map(ContainerId::to_string).unwrap_or_default(),
@@ -200,8 +237,25 @@ pub(super) fn view(entry: &Entry, state: &ProgramState) -> ProgramView {
         limits: meta.limits,
         restart: meta.policy.mode,
         network: meta.network,
+        health: meta.health.clone(),
+        replaces: meta.takeover.as_ref().map(|takeover| takeover.of.clone()),
         created_at: Timestamp(meta.created_at),
         updated_at: Timestamp(entry.updated_at.load(Ordering::Relaxed)),
+    }
+}
+
+/// The state of a program as its owner sees it: a successor serves nobody before it has taken over,
+/// whatever its container does.
+fn shown(takeover: Option<&Takeover>, state: State) -> State {
+    match (takeover.map(|takeover| takeover.phase), state) {
+        (Some(Phase::Beside | Phase::Switching | Phase::Taken), State::Ready)
+        | (Some(Phase::Switching | Phase::Taken), State::Stopping | State::Stopped) => {
+            State::Starting
+        }
+        (Some(Phase::Returning | Phase::Returned), State::Ready | State::Stopped) => {
+            State::Stopping
+        }
+        (_, state) => state,
     }
 }
 

@@ -31,12 +31,26 @@ pub struct LimitsRequest {
     pub pids: Option<u32>,
 }
 
+/// When a program counts as Ready.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// What it is asked for on port 8080: it is Ready once `GET` of this path is answered with 200.
+    /// Without one it is asked as a watcher, for `/healthz` or `/watcher/status`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// How long it has until it answers, in milliseconds; the host's own time without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_timeout_ms: Option<u64>,
+}
+
 /// A program to be registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewProgram {
     /// Its owner.
     pub user_id: UserId,
-    /// A name that no other program of this owner has; 1 to 63 lower-case letters, digits and
+    /// The name that its owner gives it. One that another program of this owner has is taken over
+    /// from that program once this one has proved itself; 1 to 63 lower-case letters, digits and
     /// dashes, beginning with a letter.
     pub name: Option<String>,
     /// The Dockerfile's content.
@@ -51,6 +65,8 @@ pub struct NewProgram {
     pub restart: RestartMode,
     /// How it reaches and is reached.
     pub network: NetworkMode,
+    /// When it counts as Ready.
+    pub health: Health,
 }
 
 impl NewProgram {
@@ -65,6 +81,7 @@ impl NewProgram {
             limits: LimitsRequest::default(),
             restart: RestartMode::default(),
             network: NetworkMode::default(),
+            health: Health::default(),
         }
     }
 }

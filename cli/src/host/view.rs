@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Serialize, Serializer};
 
 use super::config::Limits;
-use super::request::NetworkMode;
+use super::request::{Health, NetworkMode};
 use crate::program::{Attempt, BuildId, Exit, Millis, ProgramId, RestartMode, State, UserId};
 
 /// A moment that serialises as RFC 3339 in UTC.
@@ -71,6 +71,11 @@ pub struct ProgramView {
     pub restart: RestartMode,
     /// How it reaches and is reached.
     pub network: NetworkMode,
+    /// When it counts as Ready.
+    pub health: Health,
+    /// The program that it takes over from, until it has: it is `Starting` until then, and has no
+    /// name yet.
+    pub replaces: Option<ProgramId>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// When something last happened to it.

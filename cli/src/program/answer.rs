@@ -23,6 +23,9 @@ pub enum Refusal {
     /// Stop while nothing of it runs.
     #[error("it is not running")]
     NotRunning,
+    /// Anything while `/state` changes hands between it and another program.
+    #[error("it is taking over from another program, or the other from it: ask again in a moment")]
+    TakingOver,
     /// Anything but delete while it is being removed.
     #[error("it is being removed")]
     BeingRemoved,

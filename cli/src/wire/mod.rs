@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::host::{LimitsRequest, NetworkMode};
+use crate::host::{Health, LimitsRequest, NetworkMode};
 use crate::program::RestartMode;
 
 pub use self::tickets::{TicketBody, TicketsBody};
@@ -49,6 +49,9 @@ pub struct CreateProgram {
     /// How it reaches and is reached.
     #[serde(default)]
     pub network: NetworkMode,
+    /// When it counts as Ready.
+    #[serde(default)]
+    pub health: Health,
 }
 
 /// Reads an object, or null, and no sequence that would stand for one without its names.

@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 
 use hersh_cli::host::engine::FakeEngine;
-use hersh_cli::host::{HostError, ListFilter, NetworkMode};
+use hersh_cli::host::{Health, HostError, ListFilter, NetworkMode};
 use hersh_cli::program::{Attempt, RestartMode, State};
 
 use crate::support::{PATIENCE, deploy, new_program, open, read_all, read_until, wait_for};
@@ -32,7 +32,7 @@ fn a_program_is_created_started_stopped_and_deleted() {
     assert_ne!(again.unwrap().container_id, ready.container_id);
     host.stop(&id).unwrap();
     wait_for(&host, &id, State::Stopped);
-    assert_eq!(host.logs(&id, 10).unwrap().logs, "attempt 2 is up\n", "kept when it went");
+    assert_eq!(host.logs(&id, 10).unwrap().logs, "attempt 2 is up\ngoodbye\n", "to its last line");
     let events = host.events(&id, 0, 100).unwrap();
     let names: Vec<_> = events.events.iter().map(|event| event.event.as_str()).collect();
     assert_eq!(names[..2], ["UserStartRequested", "BuildFinished"]);
@@ -81,13 +81,22 @@ fn requests_that_cannot_be_met_say_why() {
         new.name = Some(name.to_owned());
         new
     };
-    let first = host.create(named("prices")).unwrap();
-    let taken = host.create(named("prices")).unwrap_err();
-    assert!(matches!(taken, HostError::NameTaken { holder, .. } if holder == first.program_id));
     for name in ["", "Prices", "-x", "1x", "a_b", &"a".repeat(64)] {
         let error = host.create(named(name)).unwrap_err();
         assert!(matches!(&error, HostError::Invalid { field, .. } if field == "name"), "{error}");
     }
+    let healthy = |path: &str, time: Option<u64>| {
+        let mut new = new_program();
+        new.health = Health { path: Some(path.to_owned()), ready_timeout_ms: time };
+        new
+    };
+    for (path, time) in [("ok", None), ("/a b", None), ("/\r\nX: y", None), ("/ok", Some(0))] {
+        let error = host.create(healthy(path, time)).unwrap_err();
+        assert!(matches!(&error, HostError::Invalid { field, .. } if field.starts_with("health.")));
+    }
+    let mut alone = healthy("/ok", None);
+    alone.network = NetworkMode::None;
+    assert!(matches!(host.create(alone), Err(HostError::Invalid { .. })));
     let mut greedy = new_program();
     greedy.limits.memory_bytes = Some(u64::MAX);
     assert!(matches!(host.create(greedy), Err(HostError::Invalid { .. })));

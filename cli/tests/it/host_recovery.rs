@@ -144,7 +144,7 @@ fn strangers_with_the_hosts_label_go() {
     assert_eq!(ids(&engine), own);
     // One of the program itself, of a start that is over, is seen while the host runs.
     plant(dir.path(), &engine, &program, 7);
-    assert!(engine.wait_running(1, PATIENCE), "{:?}", ids(&engine));
+    assert!(engine.wait_containers(1, PATIENCE), "{:?}", ids(&engine));
     assert_eq!(ids(&engine), own);
 }
 

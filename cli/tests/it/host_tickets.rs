@@ -24,6 +24,18 @@ fn until_no_ticket(host: &Host) {
     }
 }
 
+/// Waits for the ticket of a change that has just been seen: it is laid a moment later.
+fn until_ticket(host: &Host, id: &ProgramId, status: &str) -> TicketView {
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        match host.ticket(&ticket_of(id)) {
+            Ok(ticket) if ticket.status == status => return ticket,
+            other => assert!(std::time::Instant::now() < until, "{other:?}"),
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn a_program_has_a_ticket_while_it_is_not_as_its_owner_wants_it() {
     let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
@@ -54,6 +66,7 @@ fn a_failure_that_needs_a_person_is_a_dead_letter_and_can_be_brought_back() {
     engine.fail("build", "no such base image");
     host.start(&id).unwrap();
     wait_for(&host, &id, State::Error);
+    until_ticket(&host, &id, "failed");
     let failed = TicketFilter { status: Some(Status::Failed), ..TicketFilter::default() };
     let dead = host.tickets(&failed).unwrap().tickets;
     assert_eq!(dead.len(), 1);
@@ -104,7 +117,7 @@ fn a_restart_waits_in_a_ticket_and_the_next_host_keeps_it() {
     let id = deploy(&host, new).program_id;
     engine.exit(&id, 0, "bye\n");
     wait_for(&host, &id, State::Error);
-    let ticket = host.ticket(&ticket_of(&id)).unwrap();
+    let ticket = until_ticket(&host, &id, "pending");
     assert!(ticket.due_at > ticket.created_at, "{ticket:?}");
     drop(host);
     let host = open(dir.path(), &engine);
@@ -122,6 +135,7 @@ fn cancelling_the_ticket_of_a_waiting_restart_leaves_the_program_stopped() {
     let id = deploy(&host, new).program_id;
     engine.exit(&id, 0, "bye\n");
     wait_for(&host, &id, State::Error);
+    until_ticket(&host, &id, "pending");
     host.cancel_ticket(&ticket_of(&id)).unwrap();
     assert_eq!(wait_for(&host, &id, State::Stopped).desired, "Stopped");
     until_no_ticket(&host);

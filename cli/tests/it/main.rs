@@ -10,6 +10,7 @@ mod docker_lies;
 mod help;
 mod host_fake;
 mod host_recovery;
+mod host_redeploy;
 mod host_tickets;
 mod init;
 mod inside;

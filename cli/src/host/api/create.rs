@@ -107,6 +107,7 @@ fn new_program(body: CreateProgram) -> Result<NewProgram, ApiError> {
     program.limits = body.limits.unwrap_or_default();
     program.restart = body.restart;
     program.network = body.network;
+    program.health = body.health;
     Ok(program)
 }
 

@@ -23,6 +23,10 @@ impl fmt::Display for Violation {
     }
 }
 
+/// Variables that the engine's client adds by itself where it is configured to, and that would send
+/// a program's traffic elsewhere.
+const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
+
 /// Compares `docker inspect`'s answer for one container with what was written down for it.
 ///
 /// What the engine does not mention counts as what it does by default: nothing is taken on trust
@@ -221,6 +225,15 @@ impl Check<'_> {
         }
         let none = Vec::new();
         let given = self.at("/Config/Env").as_array().unwrap_or(&none).clone();
+        for entry in &given {
+            let name = entry.as_str().and_then(|entry| entry.split_once('=')).unwrap_or_default().0;
+            let is_proxy = PROXIES.iter().any(|proxy| name.eq_ignore_ascii_case(proxy));
+            if is_proxy && !spec.environment.contains_key(name) {
+                let found =
+                    "set by the engine's client (`proxies` in its config.json) or its image";
+                self.differ(&format!("variable {name}"), "its owner's to set", found);
+            }
+        }
         for (name, value) in &spec.environment {
             if !given.contains(&json!(format!("{name}={value}"))) {
                 // Never the value: it may be a secret.
@@ -303,6 +316,14 @@ mod tests {
             ("/Name", json!("/other")),
             ("/Config/Labels/hersh.program", json!("other")),
             ("/Config/Env", json!([])),
+            (
+                "/Config/Env",
+                json!([
+                    "HERSH_PROGRAM_ID=alice-build-0123456789ab-deadbeef",
+                    "HERSH_STATE_DIR=/state",
+                    "http_proxy=http://192.0.2.1"
+                ]),
+            ),
         ];
         for (path, lie) in lies {
             let mut answer = inspected(&spec());

@@ -42,10 +42,8 @@ pub(super) fn build(
     run(docker, &job, &args, cancel)?;
     let image = read_id(docker, &id_file.0)
         .and_then(|image| refuse_volumes(docker, &image).map(|()| image));
-    match &image {
-        Err(error) => say(&mut job.log, &format!("hersh: {error}")),
-        // Images of earlier starts go. One that is left behind is tried again at the next build.
-        Ok(image) => drop(docker.remove_images_but(program, Some(image))),
+    if let Err(error) = &image {
+        say(&mut job.log, &format!("hersh: {error}"));
     }
     image
 }

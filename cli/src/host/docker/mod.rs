@@ -103,6 +103,9 @@ impl Engine for Docker {
             Some(words) if PORT_TAKEN.iter().any(|taken| words.contains(taken)) => {
                 EngineError::PortTaken(words)
             }
+            Some(words) if words.contains("container name") && words.contains("in use") => {
+                EngineError::NameTaken(words)
+            }
             Some(words) => EngineError::Refused(words),
             None => cancelled(error),
         })?;
@@ -124,19 +127,19 @@ impl Engine for Docker {
         }
     }
 
-    fn stop(&self, container: &ContainerId, grace: Duration) -> Result<(), EngineError> {
+    fn halt(&self, container: &ContainerId, grace: Duration) -> Result<(), EngineError> {
         let seconds = grace.as_secs().to_string();
-        let asked = self.ask_for(
+        // One that would not stop is removed by force all the same.
+        drop(self.ask_for(
             &["container", "stop", "-t", &seconds, container.as_str()],
             grace + ASK,
             Keep::Last(1 << 10),
             &self.interrupted,
-        );
-        match asked {
-            Err(error) if is_missing(&error) => return Ok(()),
-            // One that would not stop is removed by force all the same.
-            Err(_) | Ok(_) => {}
-        }
+        ));
+        Ok(())
+    }
+
+    fn remove(&self, container: &ContainerId) -> Result<(), EngineError> {
         match self.ask(&["container", "rm", "--force", "--volumes", container.as_str()]) {
             Err(error) if is_missing(&error) => Ok(()),
             Err(error) if error.stderr().contains("is already in progress") => {
@@ -175,7 +178,13 @@ impl Engine for Docker {
     }
 
     fn remove_images(&self, program: &ProgramId) -> Result<(), EngineError> {
-        self.remove_images_but(program, None)
+        let own = format!("label={LABEL_HOST}={}", self.host_id);
+        let of = format!("label={LABEL_PROGRAM}={program}");
+        let list = ["image", "ls", "--no-trunc", "--quiet", "--filter", &own, "--filter", &of];
+        let out = self.ask(&list)?;
+        let text = String::from_utf8_lossy(&out);
+        let images = text.lines().filter_map(|line| line.parse().ok());
+        images.collect::<BTreeSet<ImageId>>().iter().try_for_each(|image| self.remove_image(image))
     }
 
     fn images(&self) -> Result<Vec<(ImageId, Option<ProgramId>)>, EngineError> {
@@ -216,24 +225,6 @@ impl Engine for Docker {
 }
 
 impl Docker {
-    /// Removes the images of a program, but not this one.
-    fn remove_images_but(
-        &self,
-        program: &ProgramId,
-        keep: Option<&ImageId>,
-    ) -> Result<(), EngineError> {
-        let own = format!("label={LABEL_HOST}={}", self.host_id);
-        let of = format!("label={LABEL_PROGRAM}={program}");
-        let list = ["image", "ls", "--no-trunc", "--quiet", "--filter", &own, "--filter", &of];
-        let out = self.ask(&list)?;
-        let text = String::from_utf8_lossy(&out);
-        let images: Vec<ImageId> = text.lines().filter_map(|line| line.parse().ok()).collect();
-        for image in images.iter().filter(|image| Some(*image) != keep) {
-            self.remove_image(image)?;
-        }
-        Ok(())
-    }
-
     /// Waits until a container that somebody else is removing is gone; at most as long as an
     /// answer may take.
     fn await_gone(&self, container: &ContainerId) -> Result<(), EngineError> {

@@ -28,9 +28,11 @@ struct Inner {
     made: u32,
     failures: BTreeMap<&'static str, VecDeque<String>>,
     held: BTreeMap<&'static str, Cancel>,
+    hold_after: BTreeMap<&'static str, usize>,
     taken_ports: BTreeSet<u16>,
     down: bool,
     mute: bool,
+    mute_ports: BTreeSet<u16>,
     lie: Option<Lie>,
 }
 
@@ -71,9 +73,22 @@ impl FakeEngine {
         self.lock().held.insert(call, Cancel::new());
     }
 
+    /// Calls of this name wait after so many more, as those of [`FakeEngine::hold`] do.
+    pub fn hold_after(&self, call: &'static str, calls: usize) {
+        self.lock().hold_after.insert(call, calls);
+    }
+
+    /// Waits until a call of this name waits, at most this long.
+    pub fn wait_held(&self, call: &'static str, at_most: Duration) {
+        let free = |inner: &mut Inner| !inner.held.contains_key(call);
+        drop(self.changed.wait_timeout_while(self.lock(), at_most, free));
+    }
+
     /// Lets the calls of this name go on.
     pub fn release(&self, call: &'static str) {
-        if let Some(held) = self.lock().held.remove(call) {
+        let mut inner = self.lock();
+        inner.hold_after.remove(call);
+        if let Some(held) = inner.held.remove(call) {
             held.cancel();
         }
     }
@@ -91,6 +106,16 @@ impl FakeEngine {
     /// Whether programs that are started never answer.
     pub fn set_mute(&self, mute: bool) {
         self.lock().mute = mute;
+    }
+
+    /// Programs that are published on this port never answer, or do again.
+    pub fn set_mute_on(&self, port: u16, mute: bool) {
+        let ports = &mut self.lock().mute_ports;
+        if mute {
+            ports.insert(port)
+        } else {
+            ports.remove(&port)
+        };
     }
 
     /// Changes what the engine says of the containers that it starts from now on.
@@ -132,13 +157,33 @@ impl FakeEngine {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
+    /// Waits until there are this many containers, running or not, at most this long; tells whether
+    /// so.
+    pub fn wait_containers(&self, count: usize, at_most: Duration) -> bool {
+        let other = |inner: &mut Inner| inner.containers.len() != count;
+        let waited = self.changed.wait_timeout_while(self.lock(), at_most, other);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
     /// How many images there are.
     pub fn image_count(&self) -> usize {
         self.lock().images.values().map(Vec::len).sum()
     }
 
     fn enter(&self, call: &'static str, cancel: Option<&Cancel>) -> Result<(), EngineError> {
-        let held = self.lock().held.get(call).cloned();
+        let held = {
+            let mut inner = self.lock();
+            match inner.hold_after.get_mut(call) {
+                Some(0) => {
+                    inner.hold_after.remove(call);
+                    inner.held.insert(call, Cancel::new());
+                    self.changed.notify_all();
+                }
+                Some(left) => *left -= 1,
+                None => {}
+            }
+            inner.held.get(call).cloned()
+        };
         if let Some(held) = held {
             while !held.wait(Duration::from_millis(5)) {
                 if self.interrupted.is_cancelled() || cancel.is_some_and(Cancel::is_cancelled) {
@@ -214,7 +259,7 @@ impl Engine for FakeEngine {
         let mut inner = self.lock();
         if inner.containers.values().any(|c| c.program == spec.program_id) {
             let words = format!("the name {} is already in use", spec.container_name());
-            return Err(EngineError::Refused(words));
+            return Err(EngineError::NameTaken(words));
         }
         if spec.ports.iter().any(|publish| inner.taken_ports.contains(&publish.host_port)) {
             return Err(EngineError::PortTaken("port is already allocated".to_owned()));
@@ -227,9 +272,21 @@ impl Engine for FakeEngine {
         Ok(self.lock().containers.get(container).map(|c| c.inspect.clone()))
     }
 
-    fn stop(&self, container: &ContainerId, _: Duration) -> Result<(), EngineError> {
+    fn halt(&self, container: &ContainerId, _: Duration) -> Result<(), EngineError> {
         self.enter("stop", None)?;
+        if let Some(one) = self.lock().containers.get_mut(container).filter(|one| one.running) {
+            one.running = false;
+            one.logs.push_str("goodbye\n");
+            one.inspect["State"] = state(false, 0);
+        }
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    fn remove(&self, container: &ContainerId) -> Result<(), EngineError> {
+        self.enter("remove", None)?;
         self.lock().containers.remove(container);
+        self.changed.notify_all();
         self.changed.notify_all();
         Ok(())
     }
@@ -292,8 +349,11 @@ impl Engine for FakeEngine {
 
     fn close(&self) {}
 
-    fn answers(&self, _: u16, within: Duration) -> bool {
-        let mute = self.lock().mute;
+    fn answers(&self, port: u16, _: Option<&str>, within: Duration) -> bool {
+        let mute = {
+            let inner = self.lock();
+            inner.mute || inner.mute_ports.contains(&port)
+        };
         if mute {
             // A real one would use up its time.
             Cancel::new().wait(within.min(Duration::from_millis(5)));

@@ -32,6 +32,9 @@ pub enum EngineError {
     /// It was given up.
     #[error("cancelled")]
     Cancelled,
+    /// There is a container of this name.
+    #[error("{0}")]
+    NameTaken(String),
     /// Somebody else listens at the port that a container was to have.
     #[error("{0}")]
     PortTaken(String),
@@ -104,11 +107,27 @@ pub trait Engine: Send + Sync + 'static {
     /// The engine did not answer.
     fn inspect(&self, container: &ContainerId) -> Result<Option<Value>, EngineError>;
 
+    /// Asks a container to end and kills it after `grace`; what it wrote can be read until it is
+    /// removed. One that is gone is a success.
+    ///
+    /// # Errors
+    /// It may still run.
+    fn halt(&self, container: &ContainerId, grace: Duration) -> Result<(), EngineError>;
+
+    /// Removes a container, by force if it runs. One that is gone is a success.
+    ///
+    /// # Errors
+    /// It may still be there.
+    fn remove(&self, container: &ContainerId) -> Result<(), EngineError>;
+
     /// Asks a container to end, kills it after `grace`, and removes it. None left is a success.
     ///
     /// # Errors
     /// It may still be there.
-    fn stop(&self, container: &ContainerId, grace: Duration) -> Result<(), EngineError>;
+    fn stop(&self, container: &ContainerId, grace: Duration) -> Result<(), EngineError> {
+        self.halt(container, grace)?;
+        self.remove(container)
+    }
 
     /// All containers with this host's label, running or not.
     ///
@@ -158,8 +177,9 @@ pub trait Engine: Send + Sync + 'static {
     /// The host is done with the engine for now: what programs share and none uses may go.
     fn close(&self);
 
-    /// Whether a `WatcherAPI` answers on this port of 127.0.0.1 within this time.
-    fn answers(&self, port: u16, within: Duration) -> bool {
-        answers_on(port, within)
+    /// Whether a program answers on this port of 127.0.0.1 within this time: with 200 to `path`, or
+    /// as a watcher where there is none.
+    fn answers(&self, port: u16, path: Option<&str>, within: Duration) -> bool {
+        answers_on(port, path, within)
     }
 }

@@ -4,9 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// Asks a `WatcherAPI` on this port of 127.0.0.1 whether it is well: `/healthz` first, and, where
-/// there is none (the seed's watchers have none), its status. Takes at most `within` for each.
-pub fn answers_on(port: u16, within: Duration) -> bool {
-    ["/healthz", "/watcher/status"].into_iter().any(|path| is_ok(port, path, within))
+/// there is none (the seed's watchers have none), its status. A program with a path of its own is
+/// asked for that alone. Takes at most `within` for each.
+pub fn answers_on(port: u16, path: Option<&str>, within: Duration) -> bool {
+    match path {
+        Some(path) => is_ok(port, path, within),
+        None => ["/healthz", "/watcher/status"].into_iter().any(|path| is_ok(port, path, within)),
+    }
 }
 
 fn is_ok(port: u16, path: &str, within: Duration) -> bool {
@@ -61,23 +65,34 @@ mod tests {
     #[test]
     fn only_a_200_counts() {
         let within = Duration::from_secs(60);
-        assert!(answers_on(serve(vec!["HTTP/1.1 200 OK\r\n\r\n"]), within));
+        assert!(answers_on(serve(vec!["HTTP/1.1 200 OK\r\n\r\n"]), None, within));
         // The seed's watchers have no /healthz, but a status.
         assert!(answers_on(
             serve(vec!["HTTP/1.1 404 Not Found\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\n"]),
+            None,
             within
         ));
         assert!(!answers_on(
             serve(vec!["HTTP/1.1 503 No\r\n\r\n", "HTTP/1.1 503 No\r\n\r\n"]),
+            None,
             within
         ));
-        assert!(!answers_on(serve(vec!["SSH-2.0-x 200\r\n", "HTTP/1.1 2"]), within));
+        assert!(!answers_on(serve(vec!["SSH-2.0-x 200\r\n", "HTTP/1.1 2"]), None, within));
+    }
+
+    #[test]
+    fn a_path_of_its_own_is_all_that_is_asked_for() {
+        let within = Duration::from_secs(60);
+        let no = "HTTP/1.1 404 Not Found\r\n\r\n";
+        let yes = "HTTP/1.1 200 OK\r\n\r\n";
+        assert!(!answers_on(serve(vec![no, yes]), Some("/ok"), within));
+        assert!(answers_on(serve(vec![yes]), Some("/ok"), within));
     }
 
     #[test]
     fn one_that_says_nothing_is_not_waited_for() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert!(!answers_on(port, Duration::from_millis(20)));
+        assert!(!answers_on(port, None, Duration::from_millis(20)));
     }
 }

@@ -7,14 +7,21 @@ use super::load::register;
 use super::{Host, refused};
 use crate::host::config::{HostConfig, Limits};
 use crate::host::parts::{Entry, view};
-use crate::host::request::{LimitsRequest, NewProgram};
+use crate::host::request::{Health, LimitsRequest, NetworkMode, NewProgram};
 use crate::host::storage::{Meta, check_sources};
+use crate::host::takeover::Takeover;
 use crate::host::view::{ProgramView, Timestamp};
 use crate::host::{HostError, compose, lock, ports};
 use crate::program::{BuildId, ProgramId, ProgramState, RestartPolicy};
 
 impl Host {
     /// Registers a program. It is not built or started yet.
+    ///
+    /// Under a name that its owner has given already it becomes the successor of that program: once
+    /// it is started and has proved itself beside it, it takes over `/state`, name and port, and the
+    /// old one is removed. Until then its view says `Starting` and names the other in `replaces`; if
+    /// it fails, the old one goes on serving, or is started again. To deploy is therefore the same
+    /// whether there is one or not: create, start, wait until it is Ready or has failed.
     ///
     /// # Errors
     /// [`HostError::Source`], [`HostError::Invalid`], [`HostError::NameTaken`] and
@@ -39,20 +46,25 @@ impl Host {
         if let Some(name) = &new.name {
             check_name(name)?;
         }
+        check_health(&new.health, new.network)?;
         let limits = self.limits(new.limits)?;
         let files = new.files.iter().map(|(name, content)| (name.as_str(), content.as_slice()));
         let build = BuildId::of(&new.dockerfile, files);
         let _registering = self.inner.registering.lock().unwrap_or_else(PoisonError::into_inner);
         let program_id = self.new_id(&new, &build)?;
+        let (takeover, earlier) = self.takeover(&new)?;
         let meta = Meta {
             port: self.new_port()?,
             program_id,
-            name: new.name,
+            // A successor gets its name when it has taken over.
+            name: new.name.filter(|_| takeover.is_none()),
             env: new.env,
             limits,
             policy: RestartPolicy::with_mode(new.restart),
             network: new.network,
+            health: new.health,
             created_at: Timestamp::now().0,
+            takeover,
         };
         note(&planned(&meta))?;
         parts.storage.create(&meta, &new.dockerfile, &new.files)?;
@@ -64,6 +76,13 @@ impl Host {
         let state = registered?;
         let id = meta.program_id;
         self.inner.supervisor.add(state).map_err(|error| refused(&id, error))?;
+        if let Some(earlier) = earlier {
+            self.delete(&earlier, true)?;
+        }
+        if meta.takeover.is_some() {
+            // One that cannot be laid now is laid when the program first changes.
+            parts.note("tickets", parts.tickets.redeploy(&id).err());
+        }
         self.get(&id)
     }
 
@@ -86,15 +105,6 @@ impl Host {
         if entries.len() >= limit {
             return Err(HostError::Full { what: "there are too many programs", limit });
         }
-        if let Some(name) = &new.name {
-            let same = |meta: &Meta| {
-                meta.name.as_ref() == Some(name) && meta.program_id.user() == new.user_id
-            };
-            if let Some(entry) = entries.values().find(|entry| same(&entry.meta)) {
-                let holder = entry.meta.program_id.clone();
-                return Err(HostError::NameTaken { name: name.clone(), holder });
-            }
-        }
         loop {
             // The high half of 64 random bits; a collision among 10,000 is rare, not impossible.
             let unique = (lock::random(parts.storage.data())? >> 32) as u32;
@@ -103,6 +113,28 @@ impl Host {
                 return Ok(id);
             }
         }
+    }
+
+    /// What the new program takes over: the name of another one of the same owner; and who was to
+    /// take it over before, and now gives way.
+    fn takeover(
+        &self,
+        new: &NewProgram,
+    ) -> Result<(Option<Takeover>, Option<ProgramId>), HostError> {
+        let Some(name) = &new.name else { return Ok((None, None)) };
+        let parts = &self.inner.parts;
+        let same =
+            |meta: &Meta| meta.name.as_ref() == Some(name) && meta.program_id.user() == new.user_id;
+        let Some(holder) = parts.all_entries().into_values().find(|entry| same(&entry.meta)) else {
+            return Ok((None, None));
+        };
+        let holder = holder.meta.program_id.clone();
+        self.allowed(&holder)?;
+        if self.known(&holder).is_ok_and(|(_, state)| state.desired.is_removal()) {
+            return Err(HostError::NameTaken { name: name.clone(), holder });
+        }
+        let earlier = parts.successor_of(&holder).map(|entry| entry.meta.program_id.clone());
+        Ok((Some(Takeover::new(holder, name.clone())), earlier))
     }
 
     fn new_port(&self) -> Result<u16, HostError> {
@@ -124,6 +156,33 @@ fn planned(meta: &Meta) -> ProgramView {
 
 fn invalid(field: &str, error: &compose::ContractError) -> HostError {
     HostError::Invalid { field: field.to_owned(), reason: format!("is refused: {error}") }
+}
+
+/// The longest path that a program is asked for.
+const MAX_HEALTH_PATH: usize = 1024;
+/// The longest time that a program may take to be Ready, in milliseconds: a day.
+const MAX_READY_MS: u64 = 24 * 3600 * 1000;
+
+fn check_health(health: &Health, network: NetworkMode) -> Result<(), HostError> {
+    let refuse = |field: &str, reason: &str| {
+        Err(HostError::Invalid { field: format!("health.{field}"), reason: reason.to_owned() })
+    };
+    if let Some(path) = &health.path {
+        // It becomes part of a request's first line.
+        let plain = path.bytes().all(|b| b.is_ascii_graphic());
+        if !path.starts_with('/') || !plain || path.len() > MAX_HEALTH_PATH {
+            return refuse("path", "is no path: a slash and up to 1,023 visible ASCII characters");
+        }
+        if network == NetworkMode::None {
+            return refuse("path", "cannot be asked for in a program without a network");
+        }
+    }
+    match health.ready_timeout_ms {
+        Some(time) if !(1..=MAX_READY_MS).contains(&time) => {
+            refuse("ready_timeout_ms", "is not within 1 and 86400000")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_name(name: &str) -> Result<(), HostError> {

@@ -17,11 +17,12 @@ use super::lock::{self, HostLock};
 use super::parts::{Entry, Parts, storage_error, view};
 use super::registry::Registry;
 use super::storage::Storage;
+use super::takeover::Takeover;
 use super::tickets::Tickets;
 use super::view::{EngineReport, ProgramView, Timestamp};
 use super::{HostError, monitor, resolv};
 use crate::program::{
-    Answer, Event, ProgramId, ProgramState, Supervisor, SupervisorConfig, SupervisorError,
+    Answer, Event, ProgramId, ProgramState, Refusal, Supervisor, SupervisorConfig, SupervisorError,
 };
 
 /// A host: programs on disk, in its registry and in containers.
@@ -95,7 +96,7 @@ impl Host {
         let engine = engine(&config, &host_id, &storage);
         let parts = Arc::new(Parts::new(config, host_id, storage, registry, tickets, engine));
         let states = load::load(&parts)?;
-        parts.tickets.align(&states, Timestamp::now().0)?;
+        parts.tickets.align(&states, &parts.successors(), Timestamp::now().0)?;
         let supervisor = Supervisor::new(
             SupervisorConfig::default(),
             HostHandler(Arc::clone(&parts)),
@@ -151,7 +152,24 @@ impl Host {
         self.ask(id, Event::UserDeleteRequested { purge })
     }
 
+    /// Nobody but the host touches programs between which `/state` changes hands.
+    fn allowed(&self, id: &ProgramId) -> Result<(), HostError> {
+        let (entry, state) = self.known(id)?;
+        let successor = self.inner.parts.successor_of(id);
+        let entries = [Some(entry), successor];
+        let exclusive = entries
+            .iter()
+            .flatten()
+            .any(|entry| entry.meta.takeover.as_ref().is_some_and(Takeover::is_exclusive));
+        if !exclusive {
+            return Ok(());
+        }
+        let refusal = Refusal::TakingOver;
+        Err(HostError::Conflict { id: id.clone(), state: state.state, refusal })
+    }
+
     fn ask(&self, id: &ProgramId, event: Event) -> Result<ProgramView, HostError> {
+        self.allowed(id)?;
         let entry = self.inner.parts.entry(id)?;
         let reply = self.inner.supervisor.send(id, event);
         let reply = reply.map_err(|error| refused(id, error))?;

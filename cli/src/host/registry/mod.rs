@@ -102,19 +102,28 @@ impl Registry {
             .map_err(words)
     }
 
-    /// Replaces the facts of a program, its port among them.
+    /// Replaces the facts of programs, their names and ports among them: of all or, when one of
+    /// them is taken by another program, of none. Among themselves they may exchange them.
     ///
     /// # Errors
-    /// [`HostError::Registry`], also when its port is taken.
-    pub fn set_meta(&self, meta: &Meta) -> Result<(), HostError> {
-        let meta_json = serde_json::to_string(meta).map_err(words)?;
-        self.lock()
-            .execute(
-                "UPDATE programs SET port = ?2, meta = ?3 WHERE id = ?1",
-                params![meta.program_id.as_str(), meta.port, meta_json],
-            )
-            .map(drop)
-            .map_err(words)
+    /// [`HostError::Registry`], also when a name or port is taken.
+    pub fn set_metas(&self, metas: &[Meta]) -> Result<(), HostError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction().map_err(words)?;
+        for meta in metas {
+            // Out of each other's way first: no two have one at any moment.
+            let sql = "UPDATE programs SET port = -port, name = NULL WHERE id = ?1";
+            transaction.execute(sql, [meta.program_id.as_str()]).map_err(words)?;
+        }
+        for meta in metas {
+            let meta_json = serde_json::to_string(meta).map_err(words)?;
+            let sql = "UPDATE programs SET port = ?2, name = ?3, meta = ?4 WHERE id = ?1";
+            let id = meta.program_id.as_str();
+            transaction
+                .execute(sql, params![id, meta.port, meta.name, meta_json])
+                .map_err(words)?;
+        }
+        transaction.commit().map_err(words)
     }
 
     /// All programs, in the order of their ids.

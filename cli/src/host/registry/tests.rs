@@ -18,7 +18,9 @@ fn program(unique: u32, name: &str) -> Registered {
         policy,
         network: NetworkMode::Bridge,
         port: 19_000 + u16::try_from(unique).unwrap(),
+        health: crate::host::Health::default(),
         created_at: 5,
+        takeover: None,
     };
     Registered { meta, state, updated_at: Timestamp(5) }
 }

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::atomic::{self, PRIVATE_FILE};
 use crate::host::config::Limits;
-use crate::host::request::NetworkMode;
+use crate::host::request::{Health, NetworkMode};
+use crate::host::takeover::Takeover;
 use crate::program::{Attempt, Desired, ProgramId, RestartPolicy};
 
-/// What a program is, besides its files. Written once, when it is registered.
+/// What a program is, besides its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     /// Which program.
@@ -28,8 +29,14 @@ pub struct Meta {
     pub network: NetworkMode,
     /// Its port on 127.0.0.1.
     pub port: u16,
+    /// When it counts as Ready.
+    #[serde(default)]
+    pub health: Health,
     /// When it was registered, in milliseconds since the Unix epoch.
     pub created_at: u64,
+    /// What it takes over from another program, until it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takeover: Option<Takeover>,
 }
 
 /// How far a program has come. Written at each start, and when its owner wants something else.

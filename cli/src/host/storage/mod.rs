@@ -241,6 +241,23 @@ impl Storage {
         Ok(file)
     }
 
+    /// Makes the `/state` of one program that of another, which gives its own up. Neither may run.
+    /// One that was passed on already is a success: after a crash this is asked for again.
+    ///
+    /// # Errors
+    /// [`HostError::Storage`].
+    pub fn pass_state(&self, from: &ProgramId, to: &ProgramId) -> Result<(), HostError> {
+        let (source, target) = (self.state(from), self.state(to));
+        if !source.exists() {
+            return Ok(());
+        }
+        let passed = atomic::remove_dir(&target)
+            .and_then(|()| fs::rename(&source, &target))
+            .and_then(|()| atomic::sync_dir(&self.program(to)))
+            .and_then(|()| atomic::sync_dir(&self.program(from)));
+        fail("the state cannot be passed on", &target, passed)
+    }
+
     /// The end of a log; nothing when there is none.
     ///
     /// # Errors

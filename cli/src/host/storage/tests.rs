@@ -16,7 +16,9 @@ fn meta() -> Meta {
         policy: RestartPolicy::default(),
         network: NetworkMode::Bridge,
         port: 19_001,
+        health: crate::host::Health::default(),
         created_at: 7,
+        takeover: None,
     }
 }
 

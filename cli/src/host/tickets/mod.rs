@@ -4,6 +4,7 @@
 //! | ticket | how many | what it does |
 //! |---|---|---|
 //! | `reconcile` | one for each program that is not as its owner wants it | sends what is due: the restart that waited, the stop or removal that failed; tries again with backoff |
+//! | `redeploy` | one for each program that takes over from another | takes the next steps of that |
 //! | `health` | one | looks whether what should run does; adopts, once the engine answers |
 //! | `expire-images` | one | removes images that nobody will start from |
 //! | `rotate-logs` | one | keeps the programs' logs within their bounds |
@@ -35,6 +36,8 @@ pub use view::{TicketFilter, TicketPage, TicketView};
 
 /// Tickets that bring a program where its owner wants it.
 pub(super) const RECONCILE: &str = "reconcile";
+/// Tickets that bring a takeover to its end.
+pub(super) const REDEPLOY: &str = "redeploy";
 /// The ticket that looks whether what should run does.
 pub(super) const HEALTH: &str = "health";
 /// The ticket that removes images.
@@ -88,13 +91,23 @@ impl Tickets {
     }
 
     /// Brings the tickets in line with the registry. Claims of a host that is gone become void.
-    pub(super) fn align(&self, states: &[ProgramState], now: Millis) -> Result<(), HostError> {
-        let mut laid = self.laid()?;
+    pub(super) fn align(
+        &self,
+        states: &[ProgramState],
+        successors: &[ProgramId],
+        now: Millis,
+    ) -> Result<(), HostError> {
+        let mut laid = self.laid(RECONCILE)?;
+        laid.extend(self.laid(REDEPLOY)?);
+        for successor in successors {
+            laid.remove(&ticket_id(REDEPLOY, successor));
+            self.redeploy(successor).map_err(words)?;
+        }
         for state in states {
             if need(state, now) == Need::Nothing {
                 continue;
             }
-            laid.remove(&ticket_id(&state.id));
+            laid.remove(&ticket_id(RECONCILE, &state.id));
             self.follow(state, now).map_err(words)?;
         }
         // Those of programs that are as they should be, or that are gone.
@@ -104,10 +117,9 @@ impl Tickets {
         Ok(())
     }
 
-    /// All reconcile tickets.
-    fn laid(&self) -> Result<BTreeSet<String>, HostError> {
-        let filter =
-            Filter { kind: Some(Label::new(RECONCILE).map_err(words)?), ..Filter::default() };
+    /// All tickets of this kind.
+    fn laid(&self, kind: &str) -> Result<BTreeSet<String>, HostError> {
+        let filter = Filter { kind: Some(Label::new(kind).map_err(words)?), ..Filter::default() };
         let mut page = Page::first(PORTION);
         let mut laid = BTreeSet::new();
         loop {
@@ -134,20 +146,23 @@ impl Tickets {
     }
 
     fn follow(&self, state: &ProgramState, now: Millis) -> Result<(), String> {
-        let id = ticket_id(&state.id);
+        let id = ticket_id(RECONCILE, &state.id);
         match need(state, now) {
             Need::Nothing => self.forget(&id),
-            Need::Restart { delay } | Need::Again { delay, .. } => self.lay(&id, &state.id, delay),
+            Need::Restart { delay } | Need::Again { delay, .. } => {
+                self.lay(RECONCILE, &state.id, delay)
+            }
             Need::Person { reason } => self.give_up(&id, &state.id, &reason),
         }
     }
 
     /// Has the ticket fall due after this time: the one that is there, whose attempts go on being
     /// counted, or a new one.
-    fn lay(&self, id: &str, program: &ProgramId, delay: Duration) -> Result<(), String> {
-        match self.kharon.retry(id, Options::new().delay(delay)) {
+    fn lay(&self, kind: &str, program: &ProgramId, delay: Duration) -> Result<(), String> {
+        let id = ticket_id(kind, program);
+        match self.kharon.retry(&id, Options::new().delay(delay)) {
             Err(UpdateError::NotFound | UpdateError::Settled { .. }) => {
-                let ticket = reconcile(id, program).map_err(|error| error.to_string())?;
+                let ticket = new_ticket(&id, kind).map_err(|error| error.to_string())?;
                 let laid = self.kharon.add_or_replace(ticket.delay(delay));
                 laid.map(drop).map_err(|error| error.to_string())
             }
@@ -160,11 +175,36 @@ impl Tickets {
         let reason = || Options::new().error_reason(reason);
         match self.kharon.fail(id, reason()) {
             Err(UpdateError::NotFound | UpdateError::Settled { .. }) => {
-                self.lay(id, program, HOUR)?;
+                self.lay(RECONCILE, program, HOUR)?;
                 self.kharon.fail(id, reason()).map_err(|error| error.to_string())
             }
             other => other.map_err(|error| error.to_string()),
         }
+    }
+
+    /// Has a takeover gone on with at once.
+    pub(super) fn redeploy(&self, successor: &ProgramId) -> Result<(), String> {
+        self.redeploy_later(successor, Duration::ZERO)
+    }
+
+    /// Has a takeover gone on with after this time.
+    pub(super) fn redeploy_later(
+        &self,
+        successor: &ProgramId,
+        delay: Duration,
+    ) -> Result<(), String> {
+        self.lay(REDEPLOY, successor, delay)
+    }
+
+    /// Has images looked through that nobody may need any more.
+    pub(super) fn expire_images_soon(&self) -> Result<(), String> {
+        let soon = Options::new().delay(SECOND);
+        self.kharon.retry(EXPIRE_IMAGES, soon).map_err(|error| error.to_string())
+    }
+
+    /// A takeover has come to its end.
+    pub(super) fn over(&self, successor: &ProgramId) -> Result<(), String> {
+        self.forget(&ticket_id(REDEPLOY, successor))
     }
 
     fn forget(&self, id: &str) -> Result<(), String> {
@@ -198,9 +238,10 @@ impl Tickets {
 }
 
 fn router(context: &work::Context) -> Router {
-    let [one, two, three, four] = std::array::from_fn(|_| context.clone());
+    let [one, two, three, four, five] = std::array::from_fn(|_| context.clone());
     Router::new()
         .handle(RECONCILE, move |claim| work::reconcile(&one, claim))
+        .handle(REDEPLOY, move |claim| work::redeploy(&five, claim))
         .handle(HEALTH, move |_| work::health(&two))
         .handle(EXPIRE_IMAGES, move |_| work::expire_images(&three))
         .handle(ROTATE_LOGS, move |_| {
@@ -209,17 +250,17 @@ fn router(context: &work::Context) -> Router {
         })
 }
 
-/// The id of a program's reconcile ticket, which is its unique key as well.
-pub(super) fn ticket_id(program: &ProgramId) -> String {
-    format!("{RECONCILE}.{program}")
+/// The id of a program's ticket of a kind, which is its unique key as well.
+fn ticket_id(kind: &str, program: &ProgramId) -> String {
+    format!("{kind}.{program}")
 }
 
 /// The program that a ticket is about.
 pub(super) fn program_of(id: &TicketId) -> Option<ProgramId> {
-    id.as_str().strip_prefix(RECONCILE)?.strip_prefix('.')?.parse().ok()
+    let (kind, program) = id.as_str().split_once('.')?;
+    [RECONCILE, REDEPLOY].contains(&kind).then(|| program.parse().ok())?
 }
 
-fn reconcile(id: &str, program: &ProgramId) -> Result<NewTicket, hersh::kharon::InvalidName> {
-    let ticket = NewTicket::new(id, RECONCILE)?.payload(program.as_str());
-    Ok(ticket.unique_key(Label::new(id)?))
+fn new_ticket(id: &str, kind: &str) -> Result<NewTicket, hersh::kharon::InvalidName> {
+    Ok(NewTicket::new(id, kind)?.unique_key(Label::new(id)?))
 }

@@ -8,11 +8,18 @@ use super::need::{Need, need};
 use super::{program_of, upkeep};
 use crate::host::monitor;
 use crate::host::parts::Parts;
+use crate::host::takeover::{self, Progressed};
 use crate::host::view::Timestamp;
 use crate::program::{Desired, Event, ProgramState, State, Supervisor};
 
 /// How long waits grow between attempts to bring one program where its owner wants it.
 const WAITS: Backoff = Backoff { base: 2.0, max: Duration::from_secs(60), jitter: 0.2 };
+
+/// How long a takeover is left alone that nothing was told of.
+const TAKEOVER_LOOK: Duration = Duration::from_secs(10);
+
+/// How soon it is looked again whether something that was given up is over.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// What handlers work on. It keeps nothing alive: the host ends when its last handle is dropped.
 #[derive(Clone)]
@@ -60,6 +67,31 @@ pub(super) fn reconcile(context: &Context, claim: &Claim) -> Handled {
             // A queue that is full is told again when the ticket comes back.
             drop(supervisor.send(&state.id, remedy(&state)));
             Ok(())
+        }
+    }
+}
+
+/// Takes the next steps of a takeover.
+pub(super) fn redeploy(context: &Context, claim: &Claim) -> Handled {
+    let Some((parts, supervisor)) = context.host() else {
+        claim.leave();
+        return Ok(());
+    };
+    let Some(successor) = program_of(&claim.ticket().id) else { return done(claim) };
+    if !parts.is_taken_up() {
+        return again(claim, WAITS.delay(0, 0.0), "the engine has not answered yet");
+    }
+    // Said before it goes on: each change that follows has the ticket fall due at once.
+    again(claim, TAKEOVER_LOOK, "it waits for one of its two programs")?;
+    match takeover::go_on(&parts, &supervisor, &successor) {
+        Ok(Progressed::Waits) => Ok(()),
+        Ok(Progressed::Lingers) => Ok(parts.tickets.redeploy_later(&successor, LINGER)?),
+        Ok(Progressed::Over) => Ok(parts.tickets.over(&successor)?),
+        Err(words) => {
+            parts.note("takeovers", Some(words));
+            Ok(parts
+                .tickets
+                .redeploy_later(&successor, WAITS.delay(claim.ticket().attempts, 0.0))?)
         }
     }
 }

@@ -48,6 +48,12 @@ pub trait Ledger: Send + Sync + 'static {
         after: &Reduced,
         now: Millis,
     ) -> Result<(), String>;
+
+    /// What was recorded is now what [`Supervisor::state`] says, so that others may be told of it.
+    /// Called in the order of a program's changes, and for each that changed its state.
+    fn applied(&self, before: &ProgramState, after: &ProgramState) {
+        let _ = (before, after);
+    }
 }
 
 /// How much a supervisor does at once.
@@ -208,6 +214,19 @@ impl Supervisor {
     ) -> Option<ProgramState> {
         let program = self.shared.program(id)?;
         Some(program.wait(at_most, |state| state.removed || wanted(state)))
+    }
+
+    /// Whether nothing is being done about the program, nor waits to be.
+    pub fn is_idle(&self, id: &ProgramId) -> bool {
+        self.shared.program(id).is_none_or(|program| program.is_idle())
+    }
+
+    /// Has those who wait for the program look again: something about it has changed that is not
+    /// part of its state.
+    pub fn nudge(&self, id: &ProgramId) {
+        if let Some(program) = self.shared.program(id) {
+            program.nudge();
+        }
     }
 
     /// Takes no more events and no more results. Called before anything is interrupted, so that no

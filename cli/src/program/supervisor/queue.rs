@@ -69,6 +69,17 @@ impl Program {
         result.unwrap_or_else(PoisonError::into_inner).0.state.clone()
     }
 
+    pub(super) fn is_idle(&self) -> bool {
+        let inner = self.lock();
+        inner.lane.is_empty() && !inner.lane_busy && inner.queue.is_empty()
+    }
+
+    pub(super) fn nudge(&self) {
+        // Whoever is between a look and its wait holds the lock, and so is not missed.
+        drop(self.lock());
+        self.changed.notify_all();
+    }
+
     pub(super) fn cancel_running(&self) {
         if let Some((_, cancel)) = &self.lock().running {
             cancel.cancel();
@@ -151,6 +162,12 @@ fn attend(shared: &Shared, program: &Arc<Program>) {
             reply
         });
         program.changed.notify_all();
+        if let Some(after) = reply.as_ref().ok().map(|reply| &reply.state).filter(|s| **s != before)
+        {
+            drop(inner);
+            shared.ledger.applied(&before, after);
+            inner = program.lock();
+        }
         if let Some(waiting) = waiting {
             // Room for one answer was made, so this never waits; the asker may have gone.
             let _ = waiting.try_send(reply);
