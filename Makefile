@@ -77,9 +77,8 @@ modelled := RUSTFLAGS='--cfg shuttle -D warnings' cargo test --target-dir $(or $
 test-schedules: ## The threads of the watcher, under a thousand schedules of each scenario
 	$(modelled) schedules::
 
-test-api-schema: $(tools)/venv/bin/schemathesis ## A live watcher and a live host, each held against its OpenAPI document
-	cargo build --quiet -p hersh-counter
-	tests/api-schema $(tools)/venv/bin/schemathesis $(or $(CARGO_TARGET_DIR),target)/debug/counter
+test-api-schema: $(tools)/venv/bin/schemathesis ## Live watchers and a live host, held against their OpenAPI documents
+	tests/api-schema $(tools)/venv/bin/schemathesis
 	HERSH_TEST_SCHEMATHESIS=$(tools)/venv/bin/schemathesis cargo test --quiet --workspace --all-features \
 		--exclude hersh-python --exclude hersh-tests --test it -- --ignored schema::
 

@@ -89,3 +89,8 @@ pub use watcher::{
 #[cfg(all(doctest, feature = "sim"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// So are those of the chapter about the watcher.
+#[cfg(all(doctest, feature = "api", feature = "journal", feature = "persist", feature = "sim"))]
+#[doc = include_str!("../README.md")]
+struct Chapter;

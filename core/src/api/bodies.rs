@@ -202,11 +202,13 @@ fn millis(duration: Duration) -> u64 {
 pub(super) fn logs(call: &mut Call<'_, '_>) -> Response {
     match LogQuery::parse(call.request.query().unwrap_or_default()) {
         Ok(query) => {
-            let shown = query.kinds.iter().map(|kind| {
-                let lines = call.watcher.logs(*kind, query.limit).into_iter().map(|line| {
+            // Every key is always there: a log that was not asked for is shown without lines.
+            let shown = LogKind::ALL.into_iter().map(|kind| {
+                let limit = if query.kinds.contains(&kind) { query.limit } else { 0 };
+                let lines = call.watcher.logs(kind, limit).into_iter().map(|line| {
                     json!({ "id": line.id, "createdAt": rfc3339(line.at), "text": line.text })
                 });
-                (log_key(*kind).to_owned(), lines.collect())
+                (log_key(kind).to_owned(), lines.collect())
             });
             routes::json(&Json::Object(shown.collect()))
         }

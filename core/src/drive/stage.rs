@@ -1,10 +1,11 @@
 //! Running the user's functions.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use super::cell::{Cell, lock};
 use super::managed::{ManagedFn, call, inside};
 use crate::brain::{Ending, Event, Execution};
+use crate::sync::MutexGuard;
 use crate::watcher::Context;
 
 /// The calling thread's hold on a cell's functions, from one rest to the next.

@@ -4,6 +4,11 @@
 //! other seeds give other schedules (`HERSH_SCHEDULES_SEED`). Whatever the schedule, executions never
 //! overlap, no message is lost or out of order, every call returns, every thread ends, and an end is
 //! final.
+//!
+//! Data races proper are the compiler's to exclude: there is no unsafe code in this crate. The tools that
+//! look for them at work cannot see std's locks, which are made of atomics and futex calls: helgrind
+//! knows those of pthread alone, and ThreadSanitizer needs a std built for it, which stable has not. Both
+//! report everything that a lock guards.
 
 mod ending;
 mod looking;

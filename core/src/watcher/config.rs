@@ -90,6 +90,11 @@ impl Config {
         if let Some(journal) = &self.journal {
             expect(journal.max_bytes >= 4096, "journal.max_bytes", "must be at least 4,096")?;
             expect(journal.keep <= 10_000, "journal.keep", "must be at most 10,000")?;
+            expect(journal.path.file_name().is_some(), "journal.path", "must name a file")?;
+        }
+        #[cfg(feature = "persist")]
+        if let Some(persist) = &self.persist {
+            expect(persist.path.file_name().is_some(), "persist.path", "must name a file")?;
         }
         let factor = recovery.backoff_factor;
         expect(
@@ -169,5 +174,9 @@ mod tests {
         assert_eq!(with(|c| c.recovery.backoff_factor = 0.5), "recovery.backoff_factor");
         assert_eq!(with(|c| c.recovery.jitter = -0.1), "recovery.jitter");
         assert_eq!(with(|c| c.recovery.max_delay = Duration::ZERO), "recovery.max_delay");
+        #[cfg(feature = "journal")]
+        assert_eq!(with(|c| c.journal = Some(Journal::to(""))), "journal.path");
+        #[cfg(feature = "persist")]
+        assert_eq!(with(|c| c.persist = Some(Persist::to("folder/.."))), "persist.path");
     }
 }

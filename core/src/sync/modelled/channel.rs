@@ -144,6 +144,10 @@ impl<T> Receiver<T> {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().queue.is_empty()
+    }
+
     pub(crate) fn try_iter(&self) -> impl Iterator<Item = T> {
         std::iter::from_fn(|| self.try_recv().ok())
     }

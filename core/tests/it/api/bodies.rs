@@ -220,7 +220,17 @@ fn logs() {
     let last = get(&watcher, "/watcher/logs?type=context&limit=1");
     let executions = watcher.stats().counters.executions;
     let line = json!({ "id": executions, "createdAt": "2025-01-01T00:05:00.000Z", "text": "ran" });
-    assert_eq!(last, json!({ "contextLogs": [line] }));
+    assert_eq!(
+        last,
+        json!({
+            "contextLogs": [line],
+            "effectLogs": [],
+            "effectResults": [],
+            "reduceLogs": [],
+            "stateFaultLogs": [],
+            "watchErrorLogs": [],
+        })
+    );
     let errors = get(&watcher, "/watcher/logs?type=watch_error");
     let text = errors["watchErrorLogs"][0]["text"].as_str().unwrap();
     assert_eq!(text, "flaky: no network");

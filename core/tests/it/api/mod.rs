@@ -11,4 +11,5 @@ mod living;
 mod metrics;
 #[cfg(feature = "sim")]
 mod openapi;
+mod schema;
 mod signals;
