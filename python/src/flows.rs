@@ -128,7 +128,7 @@ impl Flows {
         if let Ok(taps) = self.taps.try_lock() {
             // A running pump has it too, and then it is no garbage.
             for tap in taps.values().filter(|tap| Arc::strong_count(tap) == 1) {
-                tap.supply.objects().into_iter().for_each(&mut *visit);
+                tap.traverse(visit);
             }
         }
     }
@@ -160,7 +160,7 @@ impl Inlet {
     /// Takes one value, if the last one was taken; of a queue whose newest value alone counts, all.
     fn fill(&self, py: Python<'_>) -> bool {
         let Some((tap, latest)) = lock(&self.tap).clone() else { return false };
-        let all = latest && tap.supply.is_queue();
+        let all = latest && tap.is_queue();
         let mut brought = false;
         while lock(&self.sender).is_some() && (all || self.receiver.is_empty()) {
             match tap.next(py, Duration::ZERO) {

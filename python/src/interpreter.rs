@@ -36,7 +36,7 @@ pub(crate) trait Mortal: Send + Sync {
 struct Door {
     /// Nobody enters any more. Read without the lock by those who enter, see [`enter`].
     closed: AtomicBool,
-    /// Somebody waits for guests to leave.
+    /// The interpreter is ending, and waits for guests to leave.
     awaited: AtomicBool,
     book: Mutex<Book>,
     left: Condvar,
@@ -138,6 +138,11 @@ impl Drop for Visit<'_> {
             self.guest.door.left.notify_all();
         }
     }
+}
+
+/// Whether the interpreter is about to end, and watchers are being killed for it.
+pub(crate) fn is_ending() -> bool {
+    door().awaited.load(Ordering::SeqCst)
 }
 
 /// Runs `call` attached to the interpreter; `None` when that is ending, or has ended.
@@ -249,6 +254,7 @@ pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// The interpreter is about to end: kill what runs, let it leave, interrupt what does not, close.
 fn end(py: Python<'_>) {
     let door = door();
+    door.awaited.store(true, Ordering::SeqCst);
     let mortals = std::mem::take(&mut lock(&door.book).mortals);
     py.detach(|| {
         for mortal in &mortals {
@@ -282,7 +288,6 @@ impl Door {
     /// Waits until nobody is inside and then lets nobody in any more; gives up after `limit`.
     fn close_when_empty(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
-        self.awaited.store(true, Ordering::SeqCst);
         let mut book = lock(&self.book);
         loop {
             self.closed.store(true, Ordering::SeqCst);

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 
 use crate::errors::{StateError, log, traceback};
 use crate::interpreter::enter;
-use crate::shared::Shared;
+use crate::shared::{Shared, lock};
 use crate::supply::{Next, Tap};
 use crate::value::Object;
 
@@ -84,6 +84,7 @@ impl Line {
     }
 
     fn run(&self) {
+        let _turn = lock(&self.tap.turn);
         while !self.is_over() {
             let next = enter(|py| {
                 self.tap.next(py, SLICE).map_err(|error| {

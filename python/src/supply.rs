@@ -58,13 +58,12 @@ impl Supply {
         }
     }
 
-    /// Whether there may be several values at once, of which only the newest is wanted.
-    pub(crate) const fn is_queue(&self) -> bool {
+    const fn is_queue(&self) -> bool {
         !matches!(self, Self::Iterator { .. })
     }
 
     /// The Python objects that it keeps.
-    pub(crate) fn objects(&self) -> Vec<&Py<PyAny>> {
+    fn objects(&self) -> Vec<&Py<PyAny>> {
         match self {
             Self::Queue(queue) => vec![queue],
             Self::Iterator { source, iterator } => vec![source, iterator.as_any()],
@@ -103,13 +102,16 @@ fn from_queue(queue: &Bound<'_, PyAny>, wait: Duration) -> PyResult<Next> {
 /// A supply, and the value that was taken from it and not handed on: the next session that watches
 /// the same source begins with that one.
 pub(crate) struct Tap {
-    pub(crate) supply: Supply,
+    supply: Supply,
     held: Mutex<Option<Object>>,
+    /// Held by the pump that takes from it: the next session's waits until the last one's is gone.
+    pub(crate) turn: Mutex<()>,
 }
 
 impl Tap {
     pub(crate) fn of(source: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(Self { supply: Supply::of(source)?, held: Mutex::default() })
+        let supply = Supply::of(source)?;
+        Ok(Self { supply, held: Mutex::default(), turn: Mutex::default() })
     }
 
     pub(crate) fn next(&self, py: Python<'_>, wait: Duration) -> PyResult<Next> {
@@ -123,5 +125,18 @@ impl Tap {
 
     pub(crate) fn is_of(&self, source: &Bound<'_, PyAny>) -> bool {
         self.supply.is_of(source)
+    }
+
+    /// Whether there may be several values at once, of which only the newest is wanted.
+    pub(crate) const fn is_queue(&self) -> bool {
+        self.supply.is_queue()
+    }
+
+    /// Shows the Python objects that it keeps.
+    pub(crate) fn traverse(&self, visit: &mut dyn FnMut(&Py<PyAny>)) {
+        self.supply.objects().into_iter().for_each(&mut *visit);
+        if let Ok(held) = self.held.try_lock() {
+            held.as_ref().and_then(Object::sole).into_iter().for_each(visit);
+        }
     }
 }

@@ -238,3 +238,20 @@ def test_the_api_is_served() -> None:
             values = json.load(answer)["contextValues"]
     assert values["plain"] == {"a": [1, 2.5, None, True, "é"]}
     assert values["live"]["debug"] == "[<class 'object'>]"
+
+
+def test_the_api_shows_tracebacks(started: Build) -> None:
+    import json
+    import urllib.request
+
+    def fails(msg: hersh.Message | None, ctx: object) -> None:
+        if msg:
+            raise ZeroDivisionError("by zero")
+
+    watcher = started(fails)
+    url = watcher.start_api_server()
+    watcher.send_message("go")
+    watcher.stop(drain=True)
+    with urllib.request.urlopen(url + "/watcher/logs?type=effect_result") as answer:
+        shown = json.dumps(json.load(answer)["effectResults"])
+    assert "in fails" in shown and "ZeroDivisionError: by zero" in shown

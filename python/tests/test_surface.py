@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import hersh
+import hersh.kharon
 import hersh.testing
 
 CONTEXT = """message trigger attempt execution watcher_id deadline cancelled now watch_call watch_flow
@@ -21,6 +22,8 @@ WATCHER = """manage cleanup start stop kill send_message wait run start_api_serv
 is_running api_url stats logs __enter__ __exit__""".split()
 MODULE = """Watcher WatcherConfig RecoveryPolicy State Error StopError KillError CrashError QueueFull
 StateError LimitError StopTimeout CancelToken Channel replay""".split()
+KHARON = """Kharon Ticket Settings MemoryStore SqliteStore PostgresStore Router Store Claim
+conformance rules""".split()
 SIGNATURES = {
     hersh.Watcher.stop: {"timeout": None, "drain": False},
     hersh.Watcher.send_message: {"content": inspect.Parameter.empty, "timeout": None},
@@ -63,7 +66,13 @@ ALIASES = {
 
 
 def test_the_names_are_there() -> None:
-    for owner, names in [(hersh.Context, CONTEXT), (hersh.Watcher, WATCHER), (hersh, MODULE)]:
+    surface: list[tuple[Any, list[str]]] = [
+        (hersh.Context, CONTEXT),
+        (hersh.Watcher, WATCHER),
+        (hersh, MODULE),
+        (hersh.kharon, KHARON),
+    ]
+    for owner, names in surface:
         assert [name for name in names if not hasattr(owner, name)] == []
     for name in ["value", "error", "updated", "triggered"]:
         assert hasattr(hersh.Watched, name)
@@ -119,16 +128,18 @@ def described(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def test_help_says_what_the_stubs_say() -> None:
-    stubs = Path(hersh.__file__).with_name("_hersh.pyi")
-    said = dict(described(ast.parse(stubs.read_text("utf-8"))))
-    assert len(said) > 90
+    said: dict[str, str] = {}
+    for stub in ["_hersh.pyi", "_native_kharon.pyi"]:
+        text = Path(hersh.__file__).with_name(stub).read_text("utf-8")
+        said.update(described(ast.parse(text)))
+    assert len(said) > 200
     for name, words in said.items():
         thing = operator.attrgetter(name)(hersh._hersh)
         assert " ".join(thing.__doc__.split()) == words, name
 
 
 def test_everything_public_is_described() -> None:
-    for module in [hersh, hersh.testing]:
+    for module in [hersh, hersh.testing, hersh.kharon]:
         assert module.__doc__
         for name in module.__all__:
             thing = getattr(module, name)

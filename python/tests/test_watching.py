@@ -246,20 +246,129 @@ def test_updates_from_many_threads_are_all_counted(started: Build) -> None:
     assert watcher.values["n"] == 400
 
 
-def test_a_stopped_watcher_that_refers_to_itself_is_collected() -> None:
+def test_one_value_at_most_is_taken_before_it_is_wanted(started: Build) -> None:
+    plain: queue.Queue[int] = queue.Queue()
+    for n in range(10):
+        plain.put(n)
+    inside, go_on = threading.Event(), threading.Event()
+    seen: list[Any] = []
+
+    def app(msg: object, ctx: hersh.Context) -> None:
+        event = ctx.watch_flow("events", plain)
+        if event.triggered:
+            seen.append(event.value)
+            if len(seen) == 3:
+                inside.set()
+                assert go_on.wait(LONG)
+                raise hersh.StopError
+
+    watcher = started(app)
+    assert inside.wait(LONG)
+    # The third is being served and the fourth is on its way; no matter how long one waits.
+    threading.Event().wait(0.05)
+    assert plain.qsize() in (6, 7)
+    go_on.set()
+    assert watcher.wait(LONG)
+    watcher.start()
+    while len(seen) < 10:
+        assert not watcher.wait(0.01)
+    watcher.kill()
+    assert seen == list(range(10)), "the one on its way was not lost"
+
+
+def test_only_the_newest_of_a_queue(started: Build) -> None:
+    plain: queue.Queue[int] = queue.Queue()
+    inside, go_on = threading.Event(), threading.Event()
+    seen: list[Any] = []
+
+    def app(msg: object, ctx: hersh.Context) -> None:
+        event = ctx.watch_flow("events", plain, latest=True)
+        if event.triggered:
+            seen.append(event.value)
+            inside.set()
+            assert go_on.wait(LONG)
+
+    watcher = started(app)
+    plain.put(-1)
+    assert inside.wait(LONG)
+    for n in range(100):
+        plain.put(n)
+    while not plain.empty():
+        threading.Event().wait(0.001)
+    # The last has left the queue, and is on its way or at the door.
+    threading.Event().wait(0.05)
+    go_on.set()
+    while 99 not in seen:
+        assert not watcher.wait(0.01)
+    assert len(seen) < 50
+
+
+def goes(reference: weakref.ref[Any]) -> bool:
+    for _ in range(200):
+        gc.collect()
+        if reference() is None:
+            return True
+        # What Rust has let go of without the interpreter is released with the next call of hersh.
+        hersh.Channel()
+        threading.Event().wait(0.01)
+    return False
+
+
+CYCLES = {
+    "function": lambda watcher, ctx: None,
+    "value": lambda watcher, ctx: ctx.set_value("own", [watcher]),
+    "itself": lambda watcher, ctx: ctx.set_value("own", watcher),
+    "memo": lambda watcher, ctx: ctx.memo("own", lambda: {"own": watcher}),
+    "poll": lambda watcher, ctx: ctx.watch_call("own", lambda: watcher, every=3600),
+    "iterator": lambda watcher, ctx: ctx.watch_flow("own", iter([watcher])),
+    "context": lambda watcher, ctx: ctx.set_value("own", ctx),
+}
+
+
+@pytest.mark.parametrize("kind", CYCLES)
+def test_no_cycle_keeps_a_stopped_watcher_alive(kind: str) -> None:
     watcher = hersh.Watcher()
 
     @watcher.manage
-    def app(msg: object, ctx: object, own: hersh.Watcher = watcher) -> None:
-        raise hersh.StopError
+    def app(msg: object, ctx: hersh.Context, own: hersh.Watcher = watcher) -> None:
+        CYCLES[kind](own, ctx)
 
     watcher.start()
-    assert watcher.wait(LONG)
+    # What is watched has come, too.
+    executions = 2 if kind in ("poll", "iterator") else 1
+    while watcher.stats["executions"] < executions:
+        assert not watcher.wait(0.001)
+    watcher.stop()
     gone = weakref.ref(watcher)
     del watcher, app
-    for _ in range(100):
-        gc.collect()
-        if gone() is None:
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("a cycle keeps it alive")
+    assert goes(gone), "a cycle keeps it alive"
+
+
+def test_a_running_watcher_that_nobody_holds_is_killed(started: Build) -> None:
+    watcher = hersh.Watcher()
+    ended = threading.Event()
+
+    @watcher.manage
+    def app(msg: object, ctx: hersh.Context, own: hersh.Watcher = watcher) -> None:
+        ctx.watch_tick("tick", 0.001)
+
+    watcher.start()
+    gone = weakref.ref(watcher, lambda _: ended.set())
+    del watcher, app
+    assert goes(gone) and ended.wait(LONG)
+
+
+def test_a_crash_keeps_its_traceback(started: Build, caplog: pytest.LogCaptureFixture) -> None:
+    def app(msg: object, ctx: hersh.Context) -> None:
+        ctx.log("is about to crash")
+        try:
+            raise OSError("unplugged")
+        except OSError as error:
+            raise hersh.CrashError("no device") from error
+
+    with caplog.at_level("INFO", "hersh"):
+        watcher = started(app, recovery=hersh.RecoveryPolicy(max_retries=0))
+        assert watcher.wait(LONG) and watcher.state == "Crashed"
+    lines = [entry.text for entry in watcher.logs("context")]
+    assert lines[0] == "is about to crash" and "OSError: unplugged" in lines[1]
+    assert "is about to crash" in caplog.text and "OSError: unplugged" in caplog.text
