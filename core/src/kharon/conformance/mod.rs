@@ -24,6 +24,8 @@
 //!
 //! run_all(&Mine::default());
 //! ```
+//!
+//! The example `tickets_own_store` is a whole store outside the library, held to this suite by a test.
 
 #![allow(
     clippy::missing_panics_doc,

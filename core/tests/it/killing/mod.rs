@@ -3,6 +3,8 @@
 
 mod child;
 #[cfg(feature = "kharon-sqlite")]
+mod faults;
+#[cfg(feature = "kharon-sqlite")]
 mod full;
 mod jumps;
 mod ledger;

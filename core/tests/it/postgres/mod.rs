@@ -3,6 +3,7 @@
 mod conformance;
 mod listening;
 mod migration;
+mod moving;
 mod server;
 mod trouble;
 

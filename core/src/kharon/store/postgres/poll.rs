@@ -36,7 +36,7 @@ macro_rules! claim {
     unready AS (DELETE FROM {ready} WHERE ctid = ANY (ARRAY(SELECT row FROM picked))),
     claimed AS (
         UPDATE {tickets} AS t
-        SET place = 2, token = ({now}) * 2048 + ",
+        SET place = 2, move = t.move + 1, token = ({now}) * 2048 + ",
             $chance,
             "::bigint + picked.number, attempts = attempts + 1, mtime = clock.now,
             lease_until = least(clock.now::numeric + ",
@@ -46,7 +46,8 @@ macro_rules! claim {
         WHERE t.seq = picked.seq
         RETURNING t.*),
     leased AS (
-        INSERT INTO {waiting} (tube, due, seq) SELECT tube, lease_until, seq FROM claimed)"
+        INSERT INTO {waiting} (tube, due, seq, move)
+        SELECT tube, lease_until, seq, move FROM claimed)"
         )
     };
 }
@@ -98,7 +99,7 @@ const CLAIM: &str = concat!(
     shares AS MATERIALIZED (SELECT tube, kind, count(*) AS share FROM front GROUP BY tube, kind),
     picked AS MATERIALIZED (
         SELECT pick.*, row_number() OVER () AS number FROM shares, LATERAL (
-            SELECT r.ctid AS row, t.seq FROM {ready} AS r JOIN {tickets} AS t USING (seq)
+            SELECT r.ctid AS row, t.seq FROM {ready} AS r JOIN {tickets} AS t USING (seq, move)
             WHERE r.tube = shares.tube AND r.kind = shares.kind AND t.place = 1
             ORDER BY r.nice, r.runat, r.seq LIMIT shares.share
             FOR UPDATE OF t SKIP LOCKED) AS pick),",
@@ -132,7 +133,7 @@ const TURN: &str = concat!(
         FROM last),
     picked AS MATERIALIZED (
         SELECT pick.*, row_number() OVER () AS number FROM lane, first_due, clock, LATERAL (
-            SELECT r.ctid AS row, t.seq FROM {ready} AS r JOIN {tickets} AS t USING (seq)
+            SELECT r.ctid AS row, t.seq FROM {ready} AS r JOIN {tickets} AS t USING (seq, move)
             WHERE r.tube = $9 AND r.kind = lane.sole AND t.place = 1
             ORDER BY r.nice, r.runat, r.seq LIMIT $10::bigint
             FOR UPDATE OF t SKIP LOCKED) AS pick
@@ -145,22 +146,31 @@ const TURN: &str = concat!(
     ORDER BY nice, runat, seq"
 );
 
+/// Makes tickets ready whose waiting is over. A row that no ticket belongs to, which a claim that was
+/// made longer while it was settled may leave behind, goes on the way.
 const WAKE: &str = "
     WITH clock AS MATERIALIZED (
         SELECT coalesce($1::bigint, {now}) AS now, set_config('synchronous_commit', 'off', true)),
     picked AS MATERIALIZED (
         SELECT pick.* FROM clock, unnest($2::text[]) AS tubes (tube), LATERAL (
-            SELECT w.ctid AS row, t.seq FROM {waiting} AS w JOIN {tickets} AS t USING (seq)
+            SELECT w.ctid AS row, t.seq FROM {waiting} AS w JOIN {tickets} AS t USING (seq, move)
             WHERE w.tube = tubes.tube AND w.due <= clock.now AND t.place = 2
             ORDER BY w.due LIMIT $3
             FOR UPDATE OF t SKIP LOCKED) AS pick),
-    unwaiting AS (DELETE FROM {waiting} WHERE ctid = ANY (ARRAY(SELECT row FROM picked))),
+    left_over AS MATERIALIZED (
+        SELECT pick.* FROM clock, unnest($2::text[]) AS tubes (tube), LATERAL (
+            SELECT w.ctid AS row FROM {waiting} AS w LEFT JOIN {tickets} AS t USING (seq, move)
+            WHERE w.tube = tubes.tube AND w.due <= clock.now AND t.place IS DISTINCT FROM 2
+            ORDER BY w.due LIMIT $3) AS pick),
+    unwaiting AS (
+        DELETE FROM {waiting} WHERE ctid = ANY (ARRAY(
+            SELECT row FROM picked UNION ALL SELECT row FROM left_over))),
     woken AS (
-        UPDATE {tickets} AS t SET place = 1
+        UPDATE {tickets} AS t SET place = 1, move = t.move + 1
         WHERE t.seq = ANY (ARRAY(SELECT seq FROM picked))
-        RETURNING tube, kind, nice, runat, seq)
-    INSERT INTO {ready} (tube, kind, nice, runat, seq)
-    SELECT tube, kind, nice, runat, seq FROM woken
+        RETURNING tube, kind, nice, runat, seq, move)
+    INSERT INTO {ready} (tube, kind, nice, runat, seq, move)
+    SELECT tube, kind, nice, runat, seq, move FROM woken
     RETURNING 1";
 
 /// Claims tickets.

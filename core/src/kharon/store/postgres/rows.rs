@@ -207,7 +207,7 @@ const UPDATE: &str = "
         status = new.status, attempts = new.attempts, mtime = new.mtime,
         error_reason = new.error_reason, expires_at = new.expires_at, token = new.token,
         lease_until = new.lease_until, repeat = new.repeat, held_key = new.held_key,
-        place = new.place
+        place = new.place, move = t.move + 1
     FROM unnest($1::bigint[], $2::bytea[], $3::int[], $4::bigint[], $5::smallint[], $6::bigint[],
         $7::bigint[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[],
         $13::text[], $14::smallint[])
@@ -231,13 +231,14 @@ const LEAVE: &str = "
 /// Puts tickets, whose rows are locked, into the place where they belong.
 const ENTER: &str = "
     WITH new AS MATERIALIZED (
-        SELECT seq, tube, kind, nice, runat, place,
+        SELECT seq, tube, kind, nice, runat, place, move,
             CASE WHEN token IS NULL THEN runat ELSE greatest(runat, lease_until) END AS due
         FROM {tickets} WHERE seq = ANY($1)),
     again AS (
-        INSERT INTO {ready} (tube, kind, nice, runat, seq)
-        SELECT tube, kind, nice, runat, seq FROM new WHERE place = 1)
-    INSERT INTO {waiting} (tube, due, seq) SELECT tube, due, seq FROM new WHERE place = 2";
+        INSERT INTO {ready} (tube, kind, nice, runat, seq, move)
+        SELECT tube, kind, nice, runat, seq, move FROM new WHERE place = 1)
+    INSERT INTO {waiting} (tube, due, seq, move)
+    SELECT tube, due, seq, move FROM new WHERE place = 2";
 
 /// Adds tickets as they stand at a moment.
 pub(super) fn insert<'a>(

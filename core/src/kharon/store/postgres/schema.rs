@@ -20,7 +20,9 @@ const DATABASE_NOW: &str = "(extract(epoch from clock_timestamp()) * 1000000)::b
 /// however many tickets there are and whatever they wait for.
 ///
 /// Whoever moves a ticket from one place to another holds the lock of its row in `tickets`, and nobody
-/// else touches its rows in the others.
+/// else touches its rows in the others. A statement that began before it got the lock may see a row
+/// of `ready` or `waiting` that is gone by then, though the ticket has come back to the same place: so
+/// `move` counts the moves of a ticket, and such a row says by which of them it was made.
 const STEPS: [&str; 1] = ["
     CREATE TABLE tickets (
         seq          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -32,6 +34,7 @@ const STEPS: [&str; 1] = ["
         runat        bigint NOT NULL,
         status       smallint NOT NULL,
         place        smallint NOT NULL,
+        move         bigint NOT NULL DEFAULT 0,
         attempts     bigint NOT NULL,
         ctime        bigint NOT NULL,
         mtime        bigint NOT NULL,
@@ -53,6 +56,7 @@ const STEPS: [&str; 1] = ["
         nice  integer NOT NULL,
         runat bigint NOT NULL,
         seq   bigint NOT NULL,
+        move  bigint NOT NULL DEFAULT 0,
         PRIMARY KEY (tube, kind, nice, runat, seq)
     ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
             autovacuum_vacuum_cost_delay = 0);
@@ -60,6 +64,7 @@ const STEPS: [&str; 1] = ["
         tube text COLLATE \"C\" NOT NULL,
         due  bigint NOT NULL,
         seq  bigint NOT NULL,
+        move bigint NOT NULL DEFAULT 0,
         PRIMARY KEY (tube, due, seq)
     ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
             autovacuum_vacuum_cost_delay = 0);

@@ -107,7 +107,7 @@ macro_rules! settling {
         RETURNING t.id, t.tube, t.lease_until, t.seq),
     kept AS (
         UPDATE {tickets} AS t
-        SET status = w.status, place = 0, mtime = w.now, expires_at = w.expires_at,
+        SET status = w.status, place = 0, move = t.move + 1, mtime = w.now, expires_at = w.expires_at,
             held_key = NULL, error_reason = coalesce(w.reason, t.error_reason),
             payload = coalesce(w.payload, t.payload)
         FROM wanted AS w
