@@ -1,5 +1,6 @@
 //! The store in PostgreSQL, on a real server.
 
+mod breaking;
 mod conformance;
 mod listening;
 mod migration;
