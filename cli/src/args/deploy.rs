@@ -47,6 +47,12 @@ pub struct DeployArgs {
     /// What to do when it ends on its own
     #[arg(long, value_enum, default_value_t = RestartArg::Never)]
     pub restart: RestartArg,
+    /// It is Ready once GET of this path on its port 8080 answers 200 [default: its WatcherAPI's]
+    #[arg(long, value_name = "PATH")]
+    pub health: Option<String>,
+    /// How many seconds it has to be Ready once it is started [default: what the host gives]
+    #[arg(long, value_name = "SECONDS")]
+    pub ready_timeout: Option<u64>,
     /// How it reaches and is reached
     #[arg(long, value_enum, default_value_t = NetworkArg::Bridge)]
     pub network: NetworkArg,

@@ -140,8 +140,8 @@ impl Output {
     pub fn status(&mut self, words: &str) {
         if self.terminals.err && !self.style.quiet {
             let width = screen::columns(&io::stderr()).map_or(STATUS_WIDTH, |width| width - 1);
-            let line: String = text::one_line(words).chars().take(width).collect();
-            let _ = write!(self.err, "\r\x1b[2K{line}");
+            let line = text::one_line(words);
+            let _ = write!(self.err, "\r\x1b[2K{}", text::cut(&line, width));
             let _ = self.err.flush();
             self.status_shown = true;
         }

@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::Signals;
 
+use super::text::cut;
 use super::{Exit, Output};
 
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
@@ -104,7 +105,7 @@ fn picture(lines: &[String], size: Size) -> String {
         if row > 0 {
             text.push_str("\r\n");
         }
-        text.extend(line.chars().take(size.columns));
+        text.push_str(cut(line, size.columns));
         text.push_str("\x1b[K");
     }
     text.push_str("\x1b[J");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::text::one_line;
+use super::text::{columns, one_line};
 
 /// A table with a heading; columns are as wide as their widest cell, two spaces apart.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Table {
     pub fn render(&self) -> String {
         let widths: Vec<usize> = (0..self.heading.len())
             .map(|column| {
-                let cells = self.rows.iter().map(|row| row[column].chars().count());
+                let cells = self.rows.iter().map(|row| columns(&row[column]));
                 cells.chain([self.heading[column].chars().count()]).max().unwrap_or(0)
             })
             .collect();
@@ -48,7 +48,7 @@ fn render_row<T: AsRef<str>>(text: &mut String, cells: &[T], widths: &[usize]) {
     for (cell, &width) in cells.iter().zip(widths) {
         let cell = cell.as_ref();
         text.push_str(cell);
-        text.extend(std::iter::repeat_n(' ', width - cell.chars().count() + 2));
+        text.extend(std::iter::repeat_n(' ', width - columns(cell) + 2));
     }
     let end = text[start..].trim_end().len();
     text.truncate(start + end);

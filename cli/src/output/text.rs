@@ -30,6 +30,41 @@ pub fn lines(text: &str) -> String {
         .join("\n")
 }
 
+/// How many columns of a terminal `text` takes: most characters one, those of East Asian scripts
+/// and pictures two, marks on other characters none.
+///
+/// Source: Unicode's East Asian Width (UAX 11), by blocks; a terminal may see a few rare characters
+/// otherwise.
+pub fn columns(text: &str) -> usize {
+    text.chars().map(width).sum()
+}
+
+/// As much of `text` as fits into so many columns.
+pub fn cut(text: &str, most: usize) -> &str {
+    let mut taken = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        taken += width(*c);
+        taken > most
+    });
+    end.map_or(text, |(at, _)| &text[..at])
+}
+
+fn width(c: char) -> usize {
+    match u32::from(c) {
+        0x0300..=0x036f | 0x200b..=0x200d | 0x20d0..=0x20ff | 0xfe00..=0xfe0f => 0,
+        0x1100..=0x115f
+        | 0x2e80..=0xa4cf
+        | 0xac00..=0xd7a3
+        | 0xf900..=0xfaff
+        | 0xfe30..=0xfe6f
+        | 0xff00..=0xff60
+        | 0xffe0..=0xffe6
+        | 0x1f300..=0x1faff
+        | 0x20000..=0x3fffd => 2,
+        _ => 1,
+    }
+}
+
 // Control characters, and those that reorder what stands around them.
 fn hides(c: char) -> bool {
     c.is_control()
@@ -120,6 +155,16 @@ mod tests {
         assert_eq!(one_line("a\x1b[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
         assert_eq!(one_line("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(lines("a\tb\nc\rd"), "a\tb\nc\\rd");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns_and_marks_none() {
+        assert_eq!(columns("zwölf"), 5);
+        assert_eq!(columns("zwo\u{308}lf"), 5);
+        assert_eq!(columns("価格 5"), 6);
+        assert_eq!(cut("価格 5", 3), "価");
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abc", 0), "");
     }
 
     #[test]

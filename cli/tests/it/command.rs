@@ -211,6 +211,9 @@ fn a_deploy_that_does_not_come_up_says_why() {
                 assert_eq!(body["src_files"]["a.txt"], "a");
                 assert_eq!(body["env"]["KEY"], "value");
                 assert_eq!(body["limits"]["milli_cpus"], 500);
+                assert_eq!(body["network"], "none");
+                let health = serde_json::json!({"path": "/up", "ready_timeout_ms": 5000});
+                assert_eq!(body["health"], health);
                 Response::json(201, &answer("Created", 0))
             }
             (Method::Get, "build-log") => Response::text(200, "step 1\nstep 2\n"),
@@ -227,7 +230,8 @@ fn a_deploy_that_does_not_come_up_says_why() {
     std::fs::write(dir.path().join("a.txt"), "a").unwrap();
     let dir = dir.path().to_str().unwrap();
     let args = ["deploy", dir, "--env", "KEY=value", "--cpus", "0.5", "--timeout", "30"];
-    let ran = run(&mut at(&url, &args));
+    let more = ["--network", "none", "--health", "/up", "--ready-timeout", "5"];
+    let ran = run(&mut at(&url, &[&args[..], &more].concat()));
     assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{}", ran.err);
     assert!(ran.err.contains("the build failed: no such file"), "{}", ran.err);
     assert!(ran.err.starts_with("step 1\nstep 2\n"), "{}", ran.err);

@@ -24,8 +24,10 @@ fn a_container_is_started_under_gvisor_and_nothing_of_it_stays() {
     assert_eq!(check("gvisor")["status"], "ok", "{report}");
     let detail = check("gvisor")["detail"].as_str().unwrap_or_default().to_owned();
     assert!(detail.contains("4.4.0"), "{detail}");
-    for name in ["docker", "runc", "limits", "runsc", "builds", "address", "ports", "data", "disk"]
-    {
+    for name in [
+        "docker", "runc", "limits", "runsc", "builds", "network", "address", "ports", "data",
+        "disk",
+    ] {
         let check = check(name);
         assert!(check["status"] == "ok" || check["remedy"].is_string(), "{name}: {report}");
     }

@@ -8,6 +8,7 @@ mod examples;
 mod host_killed;
 mod init;
 mod misbehaving;
+mod redeploy;
 mod sources;
 mod terminal;
 mod walls;

@@ -13,7 +13,7 @@ use crate::args::{DeployArgs, NetworkArg, RestartArg};
 use crate::client::upload::Context;
 use crate::client::wait::Goal;
 use crate::client::{Action, Client, ClientError};
-use crate::host::{LimitsRequest, NetworkMode};
+use crate::host::{Health, LimitsRequest, NetworkMode};
 use crate::output::{Exit, Failure};
 use crate::program::RestartMode;
 use crate::units::ByteSize;
@@ -81,12 +81,13 @@ fn still_served(failure: &Failure) -> Failure {
 }
 
 fn not_created(error: ClientError) -> Failure {
+    let code = if let ClientError::Refused { code, .. } = &error { *code } else { 0 };
     let failure = Failure::from(error);
-    if failure.exit() == Exit::Conflict {
-        return failure
-            .with_remedy("choose another name with --name, or `hersh rm` that one first");
+    match code {
+        403 => failure.with_remedy("say whose program it is with --user: the token's own user"),
+        409 => failure.with_remedy("choose another name with --name, or `hersh rm` that one first"),
+        _ => failure,
     }
-    failure
 }
 
 fn come_back(label: &str) -> String {
@@ -124,6 +125,10 @@ fn body(args: &DeployArgs, session: &mut Session<'_>) -> Result<CreateProgram, F
             RestartArg::Never => RestartMode::Never,
             RestartArg::OnFailure => RestartMode::OnFailure,
             RestartArg::Always => RestartMode::Always,
+        },
+        health: Health {
+            path: args.health.clone(),
+            ready_timeout_ms: args.ready_timeout.map(|seconds| seconds.saturating_mul(1000)),
         },
         network: match args.network {
             NetworkArg::Bridge => NetworkMode::Bridge,

@@ -47,7 +47,7 @@ struct Component {
     version: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Info {
     #[serde(default)]
@@ -56,6 +56,9 @@ struct Info {
     architecture: String,
     #[serde(default)]
     memory_limit: bool,
+    // An engine that does not say can.
+    #[serde(default)]
+    swap_limit: Option<bool>,
     #[serde(default)]
     pids_limit: bool,
     #[serde(default, rename = "CpuCfsQuota")]
@@ -184,6 +187,10 @@ fn judge_limits(info: &Info) -> Vec<Check> {
         let detail = format!("this kernel cannot limit {}", missing.join(", "));
         Check::fail("limits", detail, "enable the cgroup controllers memory, cpu and pids")
     }];
+    if info.swap_limit == Some(false) {
+        let detail = "swap cannot be limited: a program may use it beyond its memory";
+        checks.push(Check::note("swap", detail, "boot with swapaccount=1, or turn swap off"));
+    }
     if !info.security_options.iter().any(|option| option.contains("seccomp")) {
         let detail = "the engine has no seccomp: builds may use every system call";
         checks.push(Check::note("seccomp", detail, "use a kernel and an engine built with it"));
@@ -235,6 +242,8 @@ mod tests {
         .unwrap();
         let limits = judge_limits(&info);
         assert_eq!(statuses(&limits), [Status::Fail]);
+        let weak = judge_limits(&Info { swap_limit: Some(false), ..info.clone() });
+        assert_eq!(statuses(&weak), [Status::Fail, Status::Note]);
         assert!(limits[0].detail.ends_with("cannot limit processes"), "{limits:?}");
         let runtime = judge_runtime(&info, "runsc");
         assert!(runtime.detail.contains("only runc"), "{runtime:?}");

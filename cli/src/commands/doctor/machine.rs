@@ -16,7 +16,25 @@ const NO_DISK: u64 = 512 << 20;
 const ENOUGH_PORTS: usize = 16;
 
 pub(super) fn look(listen: SocketAddr, data_dir: &Path) -> Vec<Check> {
-    vec![address(listen), ports(), folder(data_dir), disk(data_dir)]
+    vec![filters(Path::new(FILTERS)), address(listen), ports(), folder(data_dir), disk(data_dir)]
+}
+
+// What keeps containers of one bridge apart are packet filters, if the kernel applies them to
+// bridges.
+const FILTERS: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+
+fn filters(file: &Path) -> Check {
+    const NAME: &str = "network";
+    match fs::read_to_string(file) {
+        Ok(text) if text.trim() == "0" => Check::fail(
+            NAME,
+            "the kernel does not filter what goes over bridges: programs could reach each other",
+            "sysctl -w net.bridge.bridge-nf-call-iptables=1",
+        ),
+        Ok(_) => Check::ok(NAME, "programs can be kept apart"),
+        // The module is loaded when the engine makes its first network, and filters then.
+        Err(_) => Check::ok(NAME, "the engine sees to it that programs are kept apart"),
+    }
 }
 
 fn address(listen: SocketAddr) -> Check {
@@ -151,6 +169,17 @@ mod tests {
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();
         assert_eq!(folder(&file).status, Status::Fail);
+    }
+
+    #[test]
+    fn bridges_that_are_not_filtered() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("filters");
+        assert_eq!(filters(&file).status, Status::Ok);
+        for (text, status) in [("1\n", Status::Ok), ("0\n", Status::Fail)] {
+            fs::write(&file, text).unwrap();
+            assert_eq!(filters(&file).status, status, "{text}");
+        }
     }
 
     #[test]
