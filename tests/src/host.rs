@@ -20,6 +20,16 @@ pub struct HostProcess<'e> {
     engine: &'e Engine,
     folder: TempDir,
     running: Running,
+    access: Access,
+}
+
+/// Whom a host lets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Those with a token.
+    Guarded,
+    /// Everybody on this machine.
+    Open,
 }
 
 #[derive(Debug)]
@@ -42,9 +52,18 @@ pub struct Answer {
 impl<'e> HostProcess<'e> {
     /// Starts a host on a new data folder, and waits until its API answers.
     pub fn start(engine: &'e Engine) -> Self {
+        Self::start_with(engine, Access::Guarded)
+    }
+
+    /// The same, with `--no-auth`.
+    pub fn start_open(engine: &'e Engine) -> Self {
+        Self::start_with(engine, Access::Open)
+    }
+
+    fn start_with(engine: &'e Engine, access: Access) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let running = launch(engine, folder.path());
-        Self { engine, folder, running }
+        let running = launch(engine, folder.path(), access);
+        Self { engine, folder, running, access }
     }
 
     /// The data folder.
@@ -62,7 +81,7 @@ impl<'e> HostProcess<'e> {
     pub fn kill_and_start_again(&mut self) {
         self.running.child.kill().expect("a host that runs can be killed");
         self.running.child.wait().expect("a killed host ends");
-        self.running = launch(self.engine, self.folder.path());
+        self.running = launch(self.engine, self.folder.path(), self.access);
     }
 
     /// Asks the host to end, and waits until it has.
@@ -171,9 +190,17 @@ impl<'e> HostProcess<'e> {
         id.trim().to_owned()
     }
 
-    fn authorization(&self) -> String {
+    /// The admin's token.
+    pub fn token(&self) -> String {
         let token = fs::read_to_string(self.data().join("admin.token"));
-        format!("Bearer {}", token.expect("a host makes its admin token").trim())
+        token.expect("a host makes its admin token").trim().to_owned()
+    }
+
+    fn authorization(&self) -> String {
+        match self.access {
+            Access::Guarded => format!("Bearer {}", self.token()),
+            Access::Open => String::new(),
+        }
     }
 }
 
@@ -186,7 +213,7 @@ impl Drop for HostProcess<'_> {
     }
 }
 
-fn launch(engine: &Engine, folder: &Path) -> Running {
+fn launch(engine: &Engine, folder: &Path, access: Access) -> Running {
     let log = File::options().create(true).append(true).open(log_file(folder));
     let mut child = Command::new(hersh())
         .args([
@@ -199,6 +226,7 @@ fn launch(engine: &Engine, folder: &Path) -> Running {
             "--data-dir",
         ])
         .arg(data(folder))
+        .args((access == Access::Open).then_some("--no-auth"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log.expect("a file can be made in a new folder"))

@@ -50,7 +50,7 @@ pub struct CreateProgram {
     #[serde(default)]
     pub network: NetworkMode,
     /// When it counts as Ready.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object_or_default")]
     pub health: Health,
 }
 
@@ -63,6 +63,15 @@ where
     let fields: Option<serde_json::Map<String, serde_json::Value>> =
         Option::deserialize(deserializer)?;
     fields.map(|fields| T::deserialize(fields).map_err(D::Error::custom)).transpose()
+}
+
+/// The same for what has a usual value.
+fn object_or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    object(deserializer).map(Option::unwrap_or_default)
 }
 
 /// The answer to `POST /programs`.

@@ -2,7 +2,9 @@
 //! Docker, runsc, and watchers inside.
 
 mod building;
+mod canary;
 mod contract;
+mod curl;
 mod doctor;
 mod examples;
 mod host_killed;

@@ -15,7 +15,7 @@ use super::routes::Call;
 use super::text;
 use crate::host::registry::RequestKey;
 use crate::host::storage::{ArchiveError, SourceLimits, read_tar};
-use crate::host::{HostError, LimitsRequest, NewProgram, ProgramView};
+use crate::host::{Health, HostError, LimitsRequest, NewProgram, ProgramView};
 use crate::units::hex;
 use crate::wire::{CreateProgram, Created};
 
@@ -148,6 +148,10 @@ fn of_query(query: Option<&str>) -> Result<NewProgram, ApiError> {
         memory_bytes: query.number("memory_bytes", 0..=MAX_NUMBER)?,
         milli_cpus: number(query.number("milli_cpus", 0..=u32::MAX.into())?),
         pids: number(query.number("pids", 0..=u32::MAX.into())?),
+    };
+    program.health = Health {
+        path: query.text("health_path"),
+        ready_timeout_ms: query.number("ready_timeout_ms", 0..=MAX_NUMBER)?,
     };
     query.end()?;
     Ok(program)

@@ -2,6 +2,7 @@
 
 mod access;
 mod archives;
+mod hostile;
 mod keys;
 mod programs;
 mod proxied;
