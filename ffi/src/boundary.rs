@@ -1,7 +1,7 @@
 //! The boundary: every exported function runs its work in here, and nothing but numbers gets out.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::error::{Answer, Failure, remember};
 use crate::status::HershStatus;
@@ -39,6 +39,17 @@ fn caught<T>(work: impl FnOnce() -> Answer<T>) -> Answer<T> {
         let failure = Failure::new(HershStatus::Panic, format!("hersh panicked: {words}"));
         std::mem::forget(payload);
         Err(failure)
+    })
+}
+
+/// Runs virtual time. That what it runs never comes to rest is the doing of the program that is
+/// tested, and no defect.
+pub(crate) fn restful<T>(work: impl FnOnce() -> T) -> Answer<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| match words(&*payload) {
+        Some(words) if words.contains("not come to rest") => {
+            Failure::new(HershStatus::Limit, words)
+        }
+        _ => resume_unwind(payload),
     })
 }
 

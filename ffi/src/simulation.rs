@@ -1,8 +1,6 @@
 //! Watchers under a virtual clock.
 
-use std::any::Any;
 use std::ffi::c_char;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ThreadId};
@@ -81,18 +79,8 @@ fn drive(simulation: *mut HershSimulation, run: impl FnOnce(&Simulation)) -> Her
             let words = "a simulation cannot be run from inside what it runs";
             return Err(Failure::new(HershStatus::Inside, words));
         }
-        catch_unwind(AssertUnwindSafe(|| run(&simulation.simulation))).map_err(restless)
+        boundary::restful(|| run(&simulation.simulation))
     })
-}
-
-/// A world that never comes to rest is the doing of the program that is tested, and no defect.
-fn restless(panic: Box<dyn Any + Send>) -> Failure {
-    match panic.downcast_ref::<String>() {
-        Some(words) if words.contains("not come to rest") => {
-            Failure::new(HershStatus::Limit, words)
-        }
-        _ => resume_unwind(panic),
-    }
 }
 
 /// Makes a world whose clock stands at 2025-01-01 00:00 UTC. The seed decides what chance decides:

@@ -268,12 +268,13 @@ pub unsafe extern "C" fn hersh_context_get_env(
 fn with_words(
     context: *const HershContext,
     words: *const c_char,
+    argument: &str,
     outcome: HershOutcome,
 ) -> HershOutcome {
     boundary::value(outcome, || {
         let context = get(context)?;
         // SAFETY: contract, texts.
-        let words = unsafe { text(words, "words") }?;
+        let words = unsafe { text(words, argument) }?;
         *lock(&context.reason) = Some(words.to_owned());
         Ok(outcome)
     })
@@ -286,7 +287,7 @@ pub unsafe extern "C" fn hersh_context_error(
     context: *const HershContext,
     words: *const c_char,
 ) -> HershOutcome {
-    with_words(context, words, HershOutcome::Error)
+    with_words(context, words, "words", HershOutcome::Error)
 }
 
 /// The outcome that ends the watcher in good order. Always `HERSH_OUTCOME_STOP`.
@@ -295,7 +296,7 @@ pub unsafe extern "C" fn hersh_context_stop(
     context: *const HershContext,
     reason: *const c_char,
 ) -> HershOutcome {
-    with_words(context, reason, HershOutcome::Stop)
+    with_words(context, reason, "reason", HershOutcome::Stop)
 }
 
 /// The outcome that ends the watcher at once. Always `HERSH_OUTCOME_KILL`.
@@ -304,7 +305,7 @@ pub unsafe extern "C" fn hersh_context_kill(
     context: *const HershContext,
     reason: *const c_char,
 ) -> HershOutcome {
-    with_words(context, reason, HershOutcome::Kill)
+    with_words(context, reason, "reason", HershOutcome::Kill)
 }
 
 /// The outcome that asks for recovery. Always `HERSH_OUTCOME_CRASH`.
@@ -313,5 +314,5 @@ pub unsafe extern "C" fn hersh_context_crash(
     context: *const HershContext,
     reason: *const c_char,
 ) -> HershOutcome {
-    with_words(context, reason, HershOutcome::Crash)
+    with_words(context, reason, "reason", HershOutcome::Crash)
 }

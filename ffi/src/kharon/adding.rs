@@ -128,7 +128,7 @@ pub unsafe extern "C" fn hersh_kharon_add_all(
         ];
         let if_exists = numbered(if_exists, &known, "if_exists")?;
         // SAFETY: contract, pointers.
-        let tickets = unsafe { tickets_of(tickets, count) }?;
+        let tickets = unsafe { tickets_of(tickets, count, "tickets") }?;
         let additions = tickets.into_iter().map(|ticket| Addition { ticket, if_exists }).collect();
         let mut first = Ok(());
         for (at, answer) in kharon.kharon.add_all(additions)?.into_iter().enumerate() {
@@ -152,12 +152,13 @@ pub unsafe extern "C" fn hersh_kharon_add_all(
 pub(super) unsafe fn tickets_of(
     tickets: *const *const HershNewTicket,
     count: usize,
+    argument: &str,
 ) -> Answer<Vec<NewTicket>> {
     if count == 0 {
         return Ok(Vec::new());
     }
     if tickets.is_null() {
-        return Err(null("tickets"));
+        return Err(null(argument));
     }
     if count > MOST {
         let words = format_args!("count: at most {MOST} tickets at once");

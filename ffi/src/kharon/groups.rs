@@ -30,7 +30,8 @@ pub unsafe extern "C" fn hersh_kharon_open_group(
     boundary::status(|| {
         let kharon = get(kharon)?;
         // SAFETY: contract, texts and pointers.
-        let (name, finalizers) = unsafe { (text(name, "name")?, tickets_of(finalizers, count)?) };
+        let (name, finalizers) =
+            unsafe { (text(name, "name")?, tickets_of(finalizers, count, "finalizers")?) };
         let mut group = NewGroup::new(name)?;
         group.finalizers = finalizers;
         if let Some(expire_in) = timeout(expire_in_ms) {

@@ -261,7 +261,8 @@ pub extern "C" fn hersh_kharon_is_stopping(kharon: *const HershKharon) -> bool {
 
 /// Moves virtual time on by so many milliseconds, and runs every ticket that falls due on the way, on
 /// this thread. `ran` gets how many were run, and may be NULL. `HERSH_STATUS_STATE` when time is not
-/// virtual, or it was not started; `HERSH_STATUS_INSIDE` from inside a handler.
+/// virtual, or it was not started; `HERSH_STATUS_INSIDE` from inside a handler; `HERSH_STATUS_LIMIT`
+/// when a million batches in a row have not come to rest at one moment.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hersh_kharon_advance_ms(
     kharon: *mut HershKharon,
@@ -276,7 +277,8 @@ pub unsafe extern "C" fn hersh_kharon_advance_ms(
             let words = "there is no virtual time to move: set it in the configuration, and start";
             return Err(Failure::new(HershStatus::State, words));
         };
-        let count = stepper.run_for(clock, Duration::from_millis(milliseconds));
+        let time = Duration::from_millis(milliseconds);
+        let count = boundary::restful(|| stepper.run_for(clock, time))?;
         // SAFETY: contract, outputs.
         if let Some(out) = unsafe { Out::optional(ran) } {
             out.set(count);

@@ -50,10 +50,10 @@ static char *run(uint64_t seed, uint64_t *digest) {
     CHECK(seen.polls == 1 && strstr(seen.prices, "99.5 100 ") != NULL);
     OK(hersh_simulation_delay_polls_ms(seen.simulation, watcher, "price", 60000));
     uint64_t before = hersh_simulation_now_ms(seen.simulation);
-    OK(hersh_simulation_advance_ms(seen.simulation, 24 * 3600 * 1000));
-    CHECK(hersh_simulation_now_ms(seen.simulation) == before + 24 * 3600 * 1000);
-    CHECK(hersh_watcher_now_ms(watcher) == before + 24 * 3600 * 1000);
-    CHECK(seen.polls > 1 && seen.polls < 24 * 60 + 10);
+    OK(hersh_simulation_advance_ms(seen.simulation, 3600 * 1000));
+    CHECK(hersh_simulation_now_ms(seen.simulation) == before + 3600 * 1000);
+    CHECK(hersh_watcher_now_ms(watcher) == before + 3600 * 1000);
+    CHECK(seen.polls > 1 && seen.polls < 70);
     OK(hersh_watcher_stop(watcher, NULL));
     OK(hersh_simulation_trace(seen.simulation, &trace));
     *digest = hersh_simulation_trace_digest(seen.simulation);
