@@ -191,6 +191,12 @@ impl HostHandler {
         if let Some(words) = missing_runtime(self.0.config.runtime, &facts.runtimes) {
             return Err(words);
         }
+        if !facts.cannot_limit.is_empty() {
+            let what = facts.cannot_limit.join(", ");
+            return Err(format!(
+                "this engine cannot limit {what}: its machine needs the control groups for that"
+            ));
+        }
         if !spec.ports.is_empty() && !facts.keeps_apart {
             return Err("this engine would not keep programs apart: see the host's warnings, or \
                         start it with network none"

@@ -71,6 +71,9 @@ fn check(parts: &Parts, supervisor: &Supervisor, thorough: bool) -> Result<(), S
         return Ok(());
     }
     let listed = list(parts)?;
+    if thorough {
+        parts.note("network", parts.engine.uphold().err());
+    }
     let mut by_program: HashMap<&ProgramId, Vec<&Listed>> = HashMap::new();
     for one in &listed {
         match &one.program_id {

@@ -11,15 +11,21 @@ const PLACES: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf
 /// More than this, and programs would not read on.
 const MOST: usize = 3;
 
-/// The file's text for these servers, or for the machine's own where there are none.
-pub(super) fn text(configured: &[IpAddr]) -> String {
+/// These servers, or the machine's own where there are none.
+pub(super) fn servers(configured: &[IpAddr]) -> Vec<IpAddr> {
     let own = || {
         let files = PLACES.iter().filter_map(|place| std::fs::read_to_string(place).ok());
         files.map(|file| reachable(&file)).find(|servers| !servers.is_empty()).unwrap_or_default()
     };
-    let servers = if configured.is_empty() { own() } else { configured.to_vec() };
+    let mut servers = if configured.is_empty() { own() } else { configured.to_vec() };
+    servers.truncate(MOST);
+    servers
+}
+
+/// The file's text for these servers, or for the machine's own where there are none.
+pub(super) fn text(configured: &[IpAddr]) -> String {
     let mut text = "# Written by the host for its programs.\n".to_owned();
-    for server in servers.iter().take(MOST) {
+    for server in servers(configured) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "nameserver {server}");
     }

@@ -231,3 +231,15 @@ fn a_port_that_somebody_else_took_is_replaced_and_the_new_one_remembered() {
     drop(host);
     assert_eq!(open(dir.path(), &engine).get(&id).unwrap().port, ready.port);
 }
+
+#[test]
+fn a_limit_that_the_engine_cannot_keep_is_refused_by_name() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    engine.set_cannot_limit(vec!["processes"]);
+    let host = open(dir.path(), &engine);
+    let id = host.create(new_program()).unwrap().program_id;
+    host.start(&id).unwrap();
+    let failed = wait_for(&host, &id, State::Error);
+    assert!(failed.error_msg.contains("cannot limit processes"), "{}", failed.error_msg);
+    assert_eq!(engine.running(), 0);
+}

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Docker, EngineError, EngineFacts, Keep, RunError, is_missing};
+use super::{Docker, EngineError, EngineFacts, Keep, RunError, is_missing, walls};
 use crate::host::compose::LABEL_HOST;
 use crate::program::Cancel;
 
@@ -24,12 +24,17 @@ pub(super) fn probe(docker: &Docker) -> Result<EngineFacts, EngineError> {
     }
     let mut facts = EngineFacts { warnings: shortcomings(&info, &version), ..Default::default() };
     facts.version = version;
+    facts.cannot_limit = unlimited(&info).collect();
     facts.runtimes = info["Runtimes"]
         .as_object()
         .map(|runtimes| runtimes.keys().cloned().collect())
         .unwrap_or_default();
-    match ensure_bridge(docker) {
-        Ok(()) => facts.keeps_apart = true,
+    let bridge = ensure_bridge(docker);
+    if let Ok(network) = &bridge {
+        facts.warnings.extend(walls::ensure(docker, network).err().map(|why| open_words(&why)));
+    }
+    match bridge {
+        Ok(_) => facts.keeps_apart = true,
         Err(words) => facts.warnings.push(format!(
             "programs with a network cannot be started, since this engine would not keep them \
              apart: {words}"
@@ -38,17 +43,19 @@ pub(super) fn probe(docker: &Docker) -> Result<EngineFacts, EngineError> {
     Ok(facts)
 }
 
+/// What the engine says it cannot limit.
+fn unlimited(info: &Value) -> impl Iterator<Item = &'static str> {
+    [("MemoryLimit", "memory"), ("CpuCfsQuota", "processor time"), ("PidsLimit", "processes")]
+        .into_iter()
+        .filter(|(flag, _)| info[*flag] == Value::Bool(false))
+        .map(|(_, what)| what)
+}
+
 /// What this engine cannot do of the contract.
 fn shortcomings(info: &Value, version: &str) -> Vec<String> {
     let mut words = Vec::new();
-    for (flag, what) in
-        [("MemoryLimit", "memory"), ("CpuCfsQuota", "processor time"), ("PidsLimit", "processes")]
-    {
-        if info[flag] == Value::Bool(false) {
-            words.push(format!(
-                "this machine cannot limit {what}: programs will be refused by the check after start"
-            ));
-        }
+    for what in unlimited(info) {
+        words.push(format!("this machine cannot limit {what}: no program can be started"));
     }
     if info["SwapLimit"] == Value::Bool(false) {
         words.push(
@@ -73,8 +80,24 @@ fn shortcomings(info: &Value, version: &str) -> Vec<String> {
     words
 }
 
+fn open_words(why: &str) -> String {
+    format!(
+        "programs can reach services of this machine that listen on all interfaces, and its cloud's \
+         metadata addresses: {why}"
+    )
+}
+
+/// Sets the packet filters again, in case somebody has cleared them away.
+pub(super) fn uphold(docker: &Docker) -> Result<(), String> {
+    let name = Docker::bridge(&docker.host_id);
+    let out = docker.ask(&["network", "inspect", "--format", "{{json .}}", &name]);
+    let out = out.map_err(|error| error.to_string())?;
+    let network: Value = serde_json::from_slice(&out).map_err(|error| error.to_string())?;
+    walls::ensure(docker, &network).map_err(|why| open_words(&why))
+}
+
 /// Makes the host's bridge, or makes sure that the one that is there keeps programs apart.
-fn ensure_bridge(docker: &Docker) -> Result<(), String> {
+fn ensure_bridge(docker: &Docker) -> Result<Value, String> {
     let name = Docker::bridge(&docker.host_id);
     let look = || docker.ask(&["network", "inspect", "--format", "{{json .}}", &name]);
     let label = format!("{LABEL_HOST}={}", docker.host_id);
@@ -104,14 +127,22 @@ fn ensure_bridge(docker: &Docker) -> Result<(), String> {
     if !apart {
         return Err(format!("network {name} exists and does not have {option}"));
     }
-    filtering()
+    filtering().map(|()| network)
 }
 
 /// Removes the host's bridge, unless programs are on it.
 pub(super) fn remove_bridge(docker: &Docker) {
-    // Whether it went or is still needed, there is nothing to be done about it.
-    let args = ["network", "rm", &Docker::bridge(&docker.host_id)];
-    drop(docker.ask_for(&args, LEAVE, Keep::Last(1 << 10), &Cancel::new()));
+    let name = Docker::bridge(&docker.host_id);
+    let ask = |args: &[&str]| docker.ask_for(args, LEAVE, Keep::Last(1 << 20), &Cancel::new());
+    let seen = ask(&["network", "inspect", "--format", "{{json .}}", &name]);
+    let network: Value =
+        seen.ok().and_then(|out| serde_json::from_slice(&out).ok()).unwrap_or_default();
+    // One that is still needed stays, with its filters; there is nothing to be done about it.
+    if ask(&["network", "rm", &name]).is_ok()
+        && let Some(bridge) = walls::interface(&network)
+    {
+        walls::remove(docker, &bridge);
+    }
 }
 
 fn is_no_network(error: &RunError) -> bool {

@@ -3,10 +3,12 @@ mod build;
 mod facts;
 mod process;
 mod stream;
+mod walls;
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +38,10 @@ pub struct Docker {
     host_id: String,
     /// Where files that the client leaves behind go.
     scratch: PathBuf,
+    /// Where the engine is, if it was said.
+    address: Option<String>,
+    /// What programs ask for names.
+    name_servers: Vec<IpAddr>,
     /// The host is shutting down, and waits for no answer.
     interrupted: Cancel,
 }
@@ -56,8 +62,17 @@ impl Docker {
             runner,
             host_id: host_id.to_owned(),
             scratch: scratch.into(),
+            address: config.host.clone(),
+            name_servers: Vec::new(),
             interrupted: Cancel::new(),
         }
+    }
+
+    /// Has programs reach these name servers, wherever they are.
+    #[must_use]
+    pub fn with_name_servers(mut self, servers: Vec<IpAddr>) -> Self {
+        self.name_servers = servers;
+        self
     }
 
     /// The name of the bridge that this host's programs are on.
@@ -217,6 +232,10 @@ impl Engine for Docker {
 
     fn interrupt(&self) {
         self.interrupted.cancel();
+    }
+
+    fn uphold(&self) -> Result<(), String> {
+        facts::uphold(self)
     }
 
     fn close(&self) {

@@ -31,6 +31,7 @@ struct Inner {
     hold_after: BTreeMap<&'static str, usize>,
     taken_ports: BTreeSet<u16>,
     down: bool,
+    cannot_limit: Vec<&'static str>,
     mute: bool,
     mute_ports: BTreeSet<u16>,
     lie: Option<Lie>,
@@ -101,6 +102,11 @@ impl FakeEngine {
     /// Whether the engine answers at all.
     pub fn set_down(&self, down: bool) {
         self.lock().down = down;
+    }
+
+    /// What the engine says that it cannot limit, from the next probe on.
+    pub fn set_cannot_limit(&self, what: Vec<&'static str>) {
+        self.lock().cannot_limit = what;
     }
 
     /// Whether programs that are started never answer.
@@ -236,6 +242,7 @@ impl Engine for FakeEngine {
             version: "0.0.0-fake".to_owned(),
             runtimes: vec!["runsc".to_owned(), "runc".to_owned()],
             keeps_apart: true,
+            cannot_limit: self.lock().cannot_limit.clone(),
             warnings: vec![],
         })
     }

@@ -49,6 +49,8 @@ pub struct EngineFacts {
     pub runtimes: Vec<String>,
     /// Whether programs on the host's bridge cannot reach each other.
     pub keeps_apart: bool,
+    /// What it cannot limit: a program's contract names all of it, and so none can be started.
+    pub cannot_limit: Vec<&'static str>,
     /// What it cannot do of the contract, a sentence each.
     pub warnings: Vec<String>,
 }
@@ -173,6 +175,15 @@ pub trait Engine: Send + Sync + 'static {
     /// The host is shutting down: questions under way are given up, and all later ones but
     /// [`Engine::close`]. Programs keep running.
     fn interrupt(&self);
+
+    /// Makes sure that what keeps programs from this machine's services, and from its cloud's, is in
+    /// place: others may have cleared it away.
+    ///
+    /// # Errors
+    /// What programs can reach that they should not, and why.
+    fn uphold(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// The host is done with the engine for now: what programs share and none uses may go.
     fn close(&self);

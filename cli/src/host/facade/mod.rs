@@ -72,7 +72,8 @@ impl Host {
     /// [`HostError::Storage`], [`HostError::Registry`], [`HostError::Tickets`].
     pub fn open(config: HostConfig) -> Result<Self, HostError> {
         Self::open_with(config, |config, host_id, storage| {
-            Arc::new(Docker::new(&config.docker, host_id, storage.scratch()))
+            let docker = Docker::new(&config.docker, host_id, storage.scratch());
+            Arc::new(docker.with_name_servers(resolv::servers(&config.dns)))
         })
     }
 

@@ -1,6 +1,7 @@
 //! The host on a real engine with real gVisor: `HERSH_TEST_DOCKER_HOST` says where it is.
 mod contract;
 mod faults;
+mod network;
 mod survival;
 
 use std::io::{Read, Write};
@@ -103,7 +104,7 @@ pub(crate) fn static_program(more: &str) -> NewProgram {
     new
 }
 
-fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));

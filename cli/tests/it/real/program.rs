@@ -16,11 +16,36 @@ fn main() {
         Some("mute") => loop {
             std::thread::park();
         },
+        // A machine on the network of a test: names and connections.
+        Some("elsewhere") => elsewhere(&args[2]),
         Some("fail") => {
             eprintln!("nothing works");
             std::process::exit(7);
         }
         _ => serve(),
+    }
+}
+
+/// Answers every question for a name with this address, and takes connections at ports 80 and 8443.
+fn elsewhere(address: &str) {
+    for port in [80, 8443] {
+        let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
+        std::thread::spawn(move || listener.incoming().for_each(drop));
+    }
+    let socket = std::net::UdpSocket::bind("0.0.0.0:53").unwrap();
+    println!("here");
+    let mut buffer = [0; 512];
+    loop {
+        let (count, asker) = socket.recv_from(&mut buffer).unwrap();
+        let end = 12 + buffer[12..count].iter().position(|b| *b == 0).unwrap() + 5;
+        let is_a = buffer[end - 3] == 1;
+        let mut answer = buffer[..end].to_vec();
+        answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
+        if is_a {
+            answer.extend([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+            answer.extend(address.parse::<std::net::Ipv4Addr>().unwrap().octets());
+        }
+        socket.send_to(&answer, asker).unwrap();
     }
 }
 
@@ -57,7 +82,10 @@ fn answer(path: &str) -> String {
         },
         "read" => std::fs::read_to_string(format!("/{rest}")).unwrap_or_else(|e| format!("{e}")),
         "reach" => {
-            let address = rest.to_socket_addrs().unwrap().next().unwrap();
+            let address = match rest.to_socket_addrs() {
+                Ok(mut addresses) => addresses.next().unwrap(),
+                Err(error) => return format!("{error}"),
+            };
             match TcpStream::connect_timeout(&address, Duration::from_secs(2)) {
                 Ok(_) => "reached".into(),
                 Err(error) => format!("{error}"),

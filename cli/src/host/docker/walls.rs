@@ -1,0 +1,186 @@
+//! What programs on the host's bridge may reach: packet filters of the host's own.
+//!
+//! The engine keeps containers of one bridge apart, and no more: a program could reach every service
+//! of this machine that listens on all interfaces, and the addresses at which clouds tell a machine
+//! its secrets. Two chains of the host's own close that, for what comes from its bridge alone:
+//!
+//! - `HERSH-<host>-IN`, from `INPUT`: nothing new reaches this machine but its name servers;
+//! - `HERSH-<host>-FWD`, from `DOCKER-USER`: nothing reaches a metadata address but name servers.
+//!
+//! They are written whole each time, so that it may be done again and again, and go with the bridge.
+//! It takes root and an engine on this machine; where that is not so, the host says so by name.
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Call, Docker, Keep, Runner, Scratch};
+use crate::program::Cancel;
+
+/// How long a change of the filters may take, with the wait for others who change them.
+const TIME: Duration = Duration::from_secs(10);
+/// Where clouds answer for a machine, and what else is bound to a link.
+const METADATA_4: [&str; 4] = ["169.254.0.0/16", "168.63.129.16", "100.100.100.200", "192.0.0.192"];
+const METADATA_6: [&str; 3] = ["fe80::/10", "fd00:ec2::254", "fd20:ce::254"];
+
+/// One of the two protocols, with its tools.
+#[derive(Clone, Copy)]
+struct Family {
+    tool: &'static str,
+    restore: &'static str,
+    metadata: &'static [&'static str],
+    is_v6: bool,
+}
+
+const FAMILIES: [Family; 2] = [
+    Family { tool: "iptables", restore: "iptables-restore", metadata: &METADATA_4, is_v6: false },
+    Family { tool: "ip6tables", restore: "ip6tables-restore", metadata: &METADATA_6, is_v6: true },
+];
+
+/// Closes what programs on this network must not reach.
+///
+/// # Errors
+/// Why it could not be closed, for people.
+pub(super) fn ensure(docker: &Docker, network: &Value) -> Result<(), String> {
+    if !rustix::process::geteuid().is_root() {
+        return Err("the host does not run as root, so it cannot set packet filters".to_owned());
+    }
+    if docker.address.as_ref().is_some_and(|address| !address.starts_with("unix://")) {
+        return Err(
+            "the engine is on another machine, where the host cannot set packet filters".into()
+        );
+    }
+    let bridge = interface(network).ok_or("the engine does not name the bridge's interface")?;
+    if !Path::new("/sys/class/net").join(&bridge).exists() {
+        return Err(format!("the bridge's interface {bridge} is not on this machine"));
+    }
+    for family in FAMILIES {
+        let closed = close(docker, family, &bridge);
+        // Without addresses of its own, nothing of that protocol passes the bridge.
+        if !family.is_v6 || network["EnableIPv6"] == Value::Bool(true) {
+            closed?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the filters away, with the bridge of this interface.
+pub(super) fn remove(docker: &Docker, bridge: &str) {
+    for family in FAMILIES {
+        for (hook, chain) in hooks(docker, family) {
+            let jump = [hook.as_str(), "-i", bridge, "-j", &chain];
+            drop(run(family.tool, &[&["-w", "-D"], &jump[..]].concat()));
+            drop(run(family.tool, &["-w", "-F", &chain]));
+            drop(run(family.tool, &["-w", "-X", &chain]));
+        }
+    }
+}
+
+/// The name of a bridge's interface.
+pub(super) fn interface(network: &Value) -> Option<String> {
+    let named = network["Options"]["com.docker.network.bridge.name"].as_str();
+    let by_id = || Some(format!("br-{}", network["Id"].as_str()?.get(..12)?));
+    named.map(str::to_owned).or_else(by_id)
+}
+
+fn close(docker: &Docker, family: Family, bridge: &str) -> Result<(), String> {
+    let text = rules(docker, family);
+    let file = Scratch(docker.scratch.join(format!("{}.rules", family.tool)));
+    std::fs::write(&file.0, text).map_err(|error| format!("{}: {error}", file.0.display()))?;
+    run(family.restore, &["-w", "--noflush", &file.0.to_string_lossy()])?;
+    for (hook, chain) in hooks(docker, family) {
+        let jump = [hook.as_str(), "-i", bridge, "-j", &chain];
+        if run(family.tool, &[&["-w", "-C"], &jump[..]].concat()).is_err() {
+            let first = [hook.as_str(), "1", "-i", bridge, "-j", &chain];
+            run(family.tool, &[&["-w", "-I"], &first[..]].concat())?;
+        }
+    }
+    Ok(())
+}
+
+/// From where the host's chains are entered.
+fn hooks(docker: &Docker, family: Family) -> [(String, String); 2] {
+    let [inward, onward] = chains(docker);
+    // The engine asks this one first, and leaves it alone.
+    let user = run(family.tool, &["-w", "-S", "DOCKER-USER"]).is_ok();
+    let forward = if user { "DOCKER-USER" } else { "FORWARD" };
+    [("INPUT".to_owned(), inward), (forward.to_owned(), onward)]
+}
+
+fn chains(docker: &Docker) -> [String; 2] {
+    ["IN", "FWD"].map(|way| format!("HERSH-{}-{way}", docker.host_id))
+}
+
+/// Both chains, whole.
+fn rules(docker: &Docker, family: Family) -> String {
+    let [inward, onward] = chains(docker);
+    let mut text = format!("*filter\n:{inward} - [0:0]\n:{onward} - [0:0]\n");
+    let mut rule = |chain: &str, words: &str| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "-A {chain} {words}");
+    };
+    for chain in [&inward, &onward] {
+        rule(chain, "-m conntrack --ctstate ESTABLISHED,RELATED -j RETURN");
+        for server in docker.name_servers.iter().filter(|ip| ip.is_ipv6() == family.is_v6) {
+            for protocol in ["udp", "tcp"] {
+                rule(chain, &format!("-p {protocol} -d {server} --dport 53 -j RETURN"));
+            }
+        }
+    }
+    rule(&inward, "-j REJECT");
+    for address in family.metadata {
+        rule(&onward, &format!("-d {address} -j REJECT"));
+    }
+    text.push_str("COMMIT\n");
+    text
+}
+
+fn run(tool: &str, args: &[&str]) -> Result<(), String> {
+    let runner = Runner::new(find(tool), vec![]);
+    let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+    let call = Call { deadline: TIME, keep: Keep::Last(1 << 10), ..Call::new(&args) };
+    runner.run(&call, &Cancel::new()).map(drop).map_err(|error| error.to_string())
+}
+
+/// Where the tool is: what a service's `PATH` names may leave the administrator's folders out.
+fn find(tool: &str) -> std::path::PathBuf {
+    let places =
+        ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(|folder| Path::new(folder).join(tool));
+    places.into_iter().find(|place| place.exists()).unwrap_or_else(|| tool.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::host::DockerConfig;
+
+    #[test]
+    fn everything_is_closed_but_answers_and_name_servers() {
+        let docker = Docker::new(&DockerConfig::default(), "0123456789abcdef", "/scratch")
+            .with_name_servers(vec!["10.0.0.2".parse().unwrap(), "2001:db8::2".parse().unwrap()]);
+        let text = rules(&docker, FAMILIES[0]);
+        let wanted = "-A HERSH-0123456789abcdef-IN -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN\n\
+            -A HERSH-0123456789abcdef-IN -p udp -d 10.0.0.2 --dport 53 -j RETURN\n\
+            -A HERSH-0123456789abcdef-IN -p tcp -d 10.0.0.2 --dport 53 -j RETURN\n";
+        assert!(text.contains(wanted), "{text}");
+        assert!(text.contains("-A HERSH-0123456789abcdef-IN -j REJECT\n"), "{text}");
+        assert!(text.contains("-FWD -d 169.254.0.0/16 -j REJECT\n") && text.ends_with("COMMIT\n"));
+        assert!(
+            !text.contains("2001:db8::2") && rules(&docker, FAMILIES[1]).contains("2001:db8::2")
+        );
+        // What the kernel takes as a chain's name.
+        assert!(chains(&docker).iter().all(|chain| chain.len() <= 28));
+    }
+
+    #[test]
+    fn an_interface_is_named_by_the_network_or_after_it() {
+        let named = json!({"Options": {"com.docker.network.bridge.name": "hersh0"}, "Id": "0"});
+        assert_eq!(interface(&named).as_deref(), Some("hersh0"));
+        let plain = json!({"Options": {}, "Id": "0123456789abcdef"});
+        assert_eq!(interface(&plain).as_deref(), Some("br-0123456789ab"));
+        assert_eq!(interface(&json!({})), None);
+    }
+}
