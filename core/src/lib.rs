@@ -52,6 +52,7 @@ pub mod http;
 mod journal;
 #[cfg(feature = "kharon")]
 pub mod kharon;
+mod later;
 mod observe;
 #[cfg(feature = "persist")]
 mod persist;

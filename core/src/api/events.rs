@@ -111,7 +111,7 @@ fn fact(record: &Record) -> (&'static str, Json) {
                 "cause": transition.cause.to_string(),
             }),
         ),
-        Record::Began { execution, attempt, trigger, message } => (
+        Record::Began { execution, attempt, trigger, more, message } => (
             "execution",
             json!({
                 "phase": "began",
@@ -120,6 +120,7 @@ fn fact(record: &Record) -> (&'static str, Json) {
                 "trigger": trigger.as_str(),
                 "message": message,
                 "changes": trigger.changes().iter().map(change).collect::<Vec<_>>(),
+                "moreChanges": more,
             }),
         ),
         Record::Ended { execution, ending, took, timed_out } => {

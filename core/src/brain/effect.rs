@@ -51,6 +51,9 @@ pub(crate) struct Execution {
     pub(crate) deadline: Time,
 }
 
+/// The most changes that are kept in a log for one execution.
+const MOST_LOGGED: usize = 32;
+
 /// Why an execution runs.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -86,6 +89,17 @@ impl Trigger {
             Self::Message => "Message",
             Self::Vars(_) => "Vars",
             Self::Cleanup => "Cleanup",
+        }
+    }
+
+    /// The trigger as a log keeps it: with at most 32 changes, so that a thousand executions for a
+    /// thousand variables each do not keep a million values. How many more there are.
+    pub(super) fn shortened(&self) -> (Self, usize) {
+        match self {
+            Self::Vars(changes) if changes.len() > MOST_LOGGED => {
+                (Self::Vars(changes[..MOST_LOGGED].into()), changes.len() - MOST_LOGGED)
+            }
+            whole => (whole.clone(), 0),
         }
     }
 

@@ -12,8 +12,8 @@ use super::state::State;
 pub(crate) enum Record {
     /// The state changed.
     Transition(Transition),
-    /// An execution begins, for this reason.
-    Began { execution: u64, attempt: u32, trigger: Trigger, message: Option<u64> },
+    /// An execution begins, for this reason; of many changes some, and how many more there are.
+    Began { execution: u64, attempt: u32, trigger: Trigger, more: usize, message: Option<u64> },
     /// An execution ended.
     Ended { execution: u64, ending: Ending, took: Duration, timed_out: bool },
     /// An execution is past its deadline.

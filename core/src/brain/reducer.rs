@@ -328,11 +328,14 @@ impl Brain {
         debug_assert!(self.current.is_none(), "never two executions at once");
         self.counters.executions += 1;
         let number = self.counters.executions;
+        let ((shown, more), message_id) =
+            (trigger.shortened(), message.as_deref().map(Message::id));
         out.record(Record::Began {
             execution: number,
             attempt,
-            trigger: trigger.clone(),
-            message: message.as_deref().map(Message::id),
+            trigger: shown,
+            more,
+            message: message_id,
         });
         let deadline = now + self.policy.execution_timeout;
         let execution = Execution { number, attempt, trigger, message, started: now, deadline };

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::later;
+
 /// What a watched variable or a context value may hold: anything that can be compared and that
 /// serde can write and read back.
 ///
@@ -40,34 +42,41 @@ impl<T: Data> Erased for T {
 }
 
 /// A shared, immutable value of any [`Data`] type. Cloning it copies a pointer.
+///
+/// Its destructor is never run under a lock of the watcher, so it may call the watcher.
 #[derive(Clone)]
-pub struct Value(Arc<dyn Erased>);
+pub struct Value(Option<Arc<dyn Erased>>);
 
 impl Value {
     /// Wraps a value.
     pub fn new<T: Data>(value: T) -> Self {
-        Self(Arc::new(value))
+        Self(Some(Arc::new(value)))
     }
 
     /// The value, if it is of this type.
     pub fn get<T: Data>(&self) -> Option<&T> {
-        let any: &dyn Any = &*self.0;
+        let any: &dyn Any = &**self.erased();
         any.downcast_ref()
+    }
+
+    fn erased(&self) -> &Arc<dyn Erased> {
+        let Some(erased) = &self.0 else { unreachable!("it is taken when it is dropped") };
+        erased
     }
 
     /// Whether both hold the same type and equal contents. Calls the type's own `PartialEq`.
     pub fn same(&self, other: &Self) -> bool {
-        self.0.same(&*other.0)
+        self.erased().same(&**other.erased())
     }
 
     /// Whether both are one and the same, not merely equal.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(self.erased(), other.erased())
     }
 
     /// The name of the type within.
     pub fn type_name(&self) -> &'static str {
-        self.0.type_name()
+        self.erased().type_name()
     }
 
     /// The value as JSON.
@@ -76,7 +85,7 @@ impl Value {
     /// When the type's `Serialize` fails, or a map in it has keys that are no strings.
     #[cfg(feature = "json")]
     pub fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
-        self.0.to_json()
+        self.erased().to_json()
     }
 }
 
@@ -102,6 +111,16 @@ impl fmt::Display for Value {
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Value({})", self.type_name())
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        if later::must_wait()
+            && let Some(erased) = self.0.take()
+        {
+            later::keep(erased);
+        }
     }
 }
 

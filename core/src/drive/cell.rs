@@ -1,6 +1,7 @@
 //! The cell: one watcher's brain, logs and stores, and the lock around them.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::brain::{
 };
 #[cfg(feature = "journal")]
 use crate::journal::Recorder;
+use crate::later::Held;
 use crate::observe::{Logs, Signal, Signals};
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
@@ -105,6 +107,40 @@ impl Inner {
     }
 }
 
+/// A cell's lock, held. What is dropped meanwhile goes after it has been released.
+pub(crate) struct Locked<'a> {
+    inner: MutexGuard<'a, Inner>,
+    held: Held,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Inner {
+        &mut self.inner
+    }
+}
+
+impl Locked<'_> {
+    /// Waits, released meanwhile, until there is news, at most for `limit`.
+    pub(super) fn wait(self, news: &Condvar, limit: Option<Duration>) -> Self {
+        let Self { inner, held } = self;
+        let inner = match limit {
+            None => news.wait(inner).unwrap_or_else(PoisonError::into_inner),
+            Some(limit) => {
+                news.wait_timeout(inner, limit).unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        Self { inner, held }
+    }
+}
+
 /// What a step is to do next, outside the lock.
 pub(super) enum Work {
     Execute,
@@ -158,8 +194,9 @@ impl Cell {
         cell
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        lock(&self.inner)
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        let held = Held::new();
+        Locked { inner: lock(&self.inner), held }
     }
 
     /// The state, without a lock.
@@ -388,6 +425,8 @@ impl Cell {
         values: impl IntoIterator<Item = (String, Value)>,
     ) -> Result<u64, StateFault> {
         let values: Vec<_> = values.into_iter().collect();
+        // Dropped after the lock is released.
+        let _forgotten;
         let mut inner = self.lock();
         let now = self.body.now();
         let expires = lifetime.map(|lifetime| now + lifetime);
@@ -399,7 +438,7 @@ impl Cell {
         }
         #[cfg(feature = "journal")]
         inner.tape.started_with(&values);
-        self.memos.clear();
+        _forgotten = self.memos.clear();
         self.values.reset(values);
         self.cancelled.store(0, Ordering::Release);
         inner.messages = 0;
@@ -422,20 +461,14 @@ impl Cell {
     /// For a body that waits on the condition variable.
     pub(crate) fn wait_changed<'a>(
         &'a self,
-        mut inner: MutexGuard<'a, Inner>,
+        mut inner: Locked<'a>,
         limit: Option<Duration>,
         awaited: Awaited,
-    ) -> MutexGuard<'a, Inner> {
+    ) -> Locked<'a> {
         let for_end = usize::from(awaited == Awaited::End);
         inner.waiters += 1;
         inner.end_waiters += for_end;
-        let mut inner = match limit {
-            None => self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner),
-            Some(limit) => {
-                let waited = self.changed.wait_timeout(inner, limit);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-        };
+        let mut inner = inner.wait(&self.changed, limit);
         inner.waiters -= 1;
         inner.end_waiters -= for_end;
         inner

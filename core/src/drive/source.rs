@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::managed::panic_words;
 use crate::brain::{Data, Input, Value};
+use crate::later::Later;
 use crate::sync::channel::{Receiver, Select, TryRecvError};
 
 /// Asks the world for the next value of a variable.
@@ -61,11 +62,11 @@ pub(crate) enum Next {
 }
 
 /// The receiving end of a channel of `T`.
-pub(crate) struct Receiving<T>(pub(crate) Receiver<T>);
+pub(crate) struct Receiving<T: 'static>(pub(crate) Later<Receiver<T>>);
 
 impl<T: Data> FlowSource for Receiving<T> {
     fn next(&self) -> Next {
-        match self.0.try_recv() {
+        match self.0.get().try_recv() {
             Ok(value) => Next::Value(Value::new(value)),
             Err(TryRecvError::Empty) => Next::Empty,
             Err(TryRecvError::Disconnected) => Next::Closed,
@@ -73,7 +74,7 @@ impl<T: Data> FlowSource for Receiving<T> {
     }
 
     fn watch_in<'a>(&'a self, select: &mut Select<'a>) {
-        select.recv(&self.0);
+        select.recv(self.0.get());
     }
 }
 

@@ -1,8 +1,6 @@
 //! What a cell does for those who look at it: it shows what waits, and says when there is news.
 
 #[cfg(feature = "api")]
-use std::sync::PoisonError;
-#[cfg(feature = "api")]
 use std::time::Duration;
 
 use super::cell::{Cell, HANDFUL, Inner};
@@ -64,8 +62,7 @@ impl Cell {
         let mut inner = self.lock();
         if inner.logs.written() <= after {
             inner.logs.set_awaited(true);
-            let waited = self.news.wait_timeout(inner, limit);
-            inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+            inner = inner.wait(&self.news, Some(limit));
         }
         inner.logs.after(after)
     }

@@ -248,8 +248,11 @@ impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Transition(transition) => transition.fmt(f),
-            Self::Began { execution, attempt, trigger, message } => {
+            Self::Began { execution, attempt, trigger, more, message } => {
                 write!(f, "execution {execution} begins (attempt {attempt}): {trigger}")?;
+                if *more > 0 {
+                    write!(f, ", and {more} more")?;
+                }
                 message.map_or(Ok(()), |id| write!(f, " {id}"))
             }
             Self::Ended { execution, ending, took, timed_out } => {

@@ -15,6 +15,7 @@ use crate::brain::{
     WatchKind,
 };
 use crate::drive::{Cell, Feed, Inner, Receiving, Source};
+use crate::later::Later;
 use crate::sync::channel::Receiver;
 
 /// One execution, seen from inside: why it runs, what is watched, and what is kept.
@@ -150,15 +151,16 @@ impl Context {
         &self,
         name: &str,
         every: Duration,
-        mut poll: impl FnMut() -> Result<T, E> + Send + 'static,
+        poll: impl FnMut() -> Result<T, E> + Send + 'static,
     ) -> Result<Watched<T>, WatchError>
     where
         T: Data,
         E: Display,
     {
+        let mut poll = Later::new(poll);
         self.watch(name, WatchKind::Call, Some(every), || Source::Poll {
             every,
-            poll: Box::new(move || match poll() {
+            poll: Box::new(move || match (poll.get_mut())() {
                 Ok(value) => Input::Value(Value::new(value)),
                 Err(error) => Input::Failed(Arc::from(error.to_string())),
             }),
@@ -191,18 +193,19 @@ impl Context {
         &self,
         name: &str,
         every: Duration,
-        mut fetch: impl FnMut() -> Result<U, E> + Send + 'static,
+        fetch: impl FnMut() -> Result<U, E> + Send + 'static,
     ) -> Result<Watched<T>, WatchError>
     where
         T: Data,
         U: FnOnce(Option<&T>) -> Result<Option<T>, E>,
         E: Display,
     {
+        let mut fetch = Later::new(fetch);
         self.watch(name, WatchKind::Call, Some(every), || {
             // One update is under way at a time, so what was sent last is what the next one follows.
             let mut last: Option<Value> = None;
             let mut poll = move || -> Result<Input, E> {
-                let update = fetch()?;
+                let update = (fetch.get_mut())()?;
                 let Some(next) = update(last.as_ref().and_then(Value::get))? else {
                     return Ok(Input::Same);
                 };
@@ -343,7 +346,7 @@ impl Context {
         source: &Receiver<T>,
     ) -> Result<Watched<T>, WatchError> {
         self.watch(name, kind, None, || Source::Flow {
-            flow: Arc::new(Receiving(source.clone())),
+            flow: Arc::new(Receiving(Later::new(source.clone()))),
             latest: kind == WatchKind::FlowLatest,
         })
     }

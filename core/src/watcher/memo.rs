@@ -110,11 +110,14 @@ impl Memos {
     /// Removes a memo; whether there was one. One that is being computed is given to those who
     /// wait for it, and kept for nobody else.
     pub(crate) fn remove(&self, name: &str) -> bool {
-        lock(&self.table).remove(name).is_some()
+        let removed = lock(&self.table).remove(name);
+        removed.is_some()
     }
 
-    pub(crate) fn clear(&self) {
-        lock(&self.table).clear();
+    /// Forgets all. They are given away, so that none is dropped under a lock.
+    #[must_use]
+    pub(crate) fn clear(&self) -> impl Sized + use<> {
+        std::mem::take(&mut *lock(&self.table))
     }
 
     /// The memos by name. Their debug forms are made without the table's lock.

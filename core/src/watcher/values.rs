@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::error::ValueError;
 use crate::brain::{Data, Value};
 use crate::drive::lock;
+use crate::later::Held;
 use crate::sync::Mutex;
 
 /// How often an update is tried against others before it is given up.
@@ -46,6 +47,7 @@ impl Values {
     }
 
     pub(crate) fn set<T: Data>(&self, key: &str, value: T) {
+        let _held = Held::new();
         lock(&self.table).set(key, Value::new(value));
     }
 
@@ -59,6 +61,7 @@ impl Values {
         for _ in 0..MOST_ATTEMPTS {
             let (old, version) = self.read(key)?;
             let new = update(old).map_err(ValueError::Update)?;
+            let _held = Held::new();
             let mut table = lock(&self.table);
             if table.entries.get(key).map_or(0, |kept| kept.version) == version {
                 table.set(key, Value::new(new.clone()));
@@ -70,6 +73,7 @@ impl Values {
 
     /// Begins anew with these values.
     pub(crate) fn reset(&self, values: impl IntoIterator<Item = (String, Value)>) {
+        let _held = Held::new();
         let mut table = lock(&self.table);
         table.entries.clear();
         for (key, value) in values {

@@ -4,6 +4,10 @@
 
 #[cfg(feature = "api")]
 mod api;
+#[cfg(feature = "sim")]
+mod costs;
+#[cfg(feature = "sim")]
+mod destructors;
 #[cfg(target_os = "linux")]
 mod faults;
 #[cfg(feature = "api")]
