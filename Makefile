@@ -29,6 +29,7 @@ phases := fmt lint docs licences unused scripts test-rust test-features test-sch
 soaks := \
 	soak-core \
 	soak-kharon \
+	soak-host \
 	soak-python \
 	soak-ffi
 
@@ -163,6 +164,11 @@ soak-kharon: ## Kharon: a hundred thousand tickets while their process is killed
 
 soak-python: ## Python: a thousand interpreter exits amid callbacks, memory after a million executions
 	python/soak
+
+soak-host: ## The host: a hundred kills at random instants, and a million sequences of a program's events
+	HERSH_SOAK_HOST_KILLS=100 tests/engine try \
+		cargo test --release -p hersh-cli --test it real::killing -- --nocapture --test-threads 1
+	PROPTEST_CASES=1000000 cargo test --release -p hersh-cli --lib program::tests::random
 
 clean: ## Remove what was built here
 	rm -rf target $(tools)

@@ -1,6 +1,7 @@
 //! The host on a real engine with real gVisor: `HERSH_TEST_DOCKER_HOST` says where it is.
 mod contract;
 mod faults;
+mod killing;
 mod network;
 mod survival;
 
@@ -67,6 +68,12 @@ impl Rig {
         self.host = None;
         meanwhile(self.dir.path());
         self.host = Some(Host::open(self.config.clone()).unwrap());
+    }
+
+    /// Ends the host and leaves its folder and its programs as they are.
+    pub(crate) fn keep(&mut self) -> tempfile::TempDir {
+        self.host = None;
+        std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap())
     }
 
     /// The engine as the host uses it, for a look past the host.
