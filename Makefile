@@ -158,9 +158,11 @@ soak-core-fuzz: $(tools)/bin/cargo-fuzz ## Every reader of the core under a fuzz
 soak-ffi: ## The C ABI: its programs and the matrix of misuse, a hundred times over
 	for round in $$(seq $${HERSH_SOAK_ROUNDS:-100}); do ffi/test; done
 
-soak-kharon: ## Kharon: a hundred thousand tickets while their process is killed a thousand times
-	HERSH_SOAK_TICKETS=100000 HERSH_SOAK_KILLS=1000 tests/postgres try \
-		cargo test --release -p hersh --all-features --test it killing:: -- --nocapture --test-threads 1
+soak-kharon: ## Kharon: 100,000 tickets while processes are killed 1,000 times, and every other fault
+	HERSH_SOAK_TICKETS=100000 HERSH_SOAK_KILLS=1000 HERSH_SOAK_JUMPS=400 HERSH_SOAK_MOVES=20000 \
+		tests/postgres try cargo test --release -p hersh --all-features --test it -- \
+		killing:: postgres::breaking postgres::moving postgres::stepping postgres::trouble \
+		--nocapture --test-threads 1
 
 soak-python: ## Python: a thousand interpreter exits amid callbacks, memory after a million executions
 	python/soak

@@ -31,7 +31,7 @@
 //! | at least once | a ticket is run until it is settled; one whose worker died is claimable again after `process_time` | a ticket can be run twice: make handlers repeatable, by the ticket's id |
 //! | fencing | a claim carries a token that no store gives twice; who comes after `process_time`, or after somebody else, is refused with [`UpdateError::StaleClaim`] and changes nothing | what the handler did outside the store is not undone; and two handlers may be at work at once, one of them in vain |
 //! | order | ready tickets are claimed by `(nice, runat)`, then as they were added | with several workers they may finish in another order; processes that write to one database at once share no finer clock than its own |
-//! | not early | no ticket is claimed before its `runat`, by the store's clock; a step of the wall clock does not move the clock of a running process | a process that is started after a step goes by the new time; PostgreSQL's clock is that of its machine |
+//! | not early | no ticket is claimed before its `runat`, by the store's clock; in memory and in SQLite a step of the wall clock does not move the clock of a running process | a process that is started after a step goes by the new time; PostgreSQL goes by the wall clock of its server, see below |
 //! | at once | adding a ready ticket wakes an idle worker of the same process | other processes see it at their next poll: within `max_poll_interval`, or at once where PostgreSQL's notifications get through |
 //! | bounded | batches, buffers, retries and waits have limits; a store that fails is asked less and less often | the number of tickets is not limited, but by the store's room |
 //!
@@ -47,8 +47,22 @@
 //! nothing else to do), with others in one call; if the process dies before, the ticket is run
 //! again. To know that it is settled, settle it: [`Claim::done`] returns when the store has it.
 //!
+//! When a wall clock is set an hour ahead or back while tickets wait, nothing is lost, nothing is run
+//! after a Done that is durable, and late settling is refused. What is early or late:
+//!
+//! | store | set ahead by an hour | set back by an hour |
+//! |---|---|---|
+//! | [`MemoryStore`], `SqliteStore` | nothing, as long as the processes run | nothing, as long as the processes run |
+//! | `PostgresStore` | what was due within that hour, and the claims that end in it, come up to an hour early: once | what waits, and the claims of workers that died, come an hour late |
+//! | `PostgresStore` with a [`SystemClock`] | as the first two | as the first two |
+//!
+//! PostgreSQL's own clock is the default because all workers then agree, whatever their machines
+//! believe and however long they were suspended; with clocks of their own a worker whose clock is
+//! behind loses its claims to the others, and its late results are refused.
+//!
 //! Not promised: exactly once; an order among tickets that several workers run; that limits hold
-//! across processes; that a handler is interrupted when its time is over.
+//! across processes, or that a process that starts knows what rate the one before it used; that a
+//! handler is interrupted when its time is over.
 //!
 //! # More than a queue
 //! - **Tubes**: named queues, of which a Kharon works on some ([`Settings::tubes`]).

@@ -6,6 +6,7 @@ mod listening;
 mod migration;
 mod moving;
 mod server;
+mod stepping;
 mod trouble;
 
 pub(crate) use server::Schema;

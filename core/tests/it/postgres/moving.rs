@@ -13,6 +13,8 @@ use super::server::Schema;
 #[test]
 fn tickets_that_are_given_back_at_once_are_in_one_place_each() {
     const TICKETS: usize = 6;
+    let rounds: u64 =
+        std::env::var("HERSH_SOAK_MOVES").ok().map_or(150, |text| text.parse().unwrap());
     let Some(schema) = Schema::new() else { return };
     let hasty = format!("{}?options=-c%20synchronous_commit%3Doff", schema.address);
     let store = schema.options().connections(8).connect(&hasty).unwrap();
@@ -38,7 +40,7 @@ fn tickets_that_are_given_back_at_once_are_in_one_place_each() {
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                for round in 0..150 {
+                for round in 0..rounds {
                     let tickets = store.poll_pending(&poll(2)).unwrap().tickets;
                     let updates = tickets.iter().map(|one| give_back(one, round)).collect();
                     for answer in store.update(updates).unwrap() {

@@ -5,7 +5,9 @@
 //!   defaults, flushed to disk. A claim alone does not wait for the disk: what a crash of the
 //!   *server* forgets of claims is claimed again.
 //! - Time is the server's, so the clocks of the workers' machines are of no account. It is the
-//!   server's wall clock: if that is set an hour ahead, tickets are an hour early.
+//!   server's wall clock: if that is set an hour ahead, what is due within that hour is up to an hour
+//!   early, and claims end early; if it is set back, what waits is late by as much. No ticket is lost
+//!   or run after its Done by it. A [clock](PostgresOptions::clock) of the process's own is not moved.
 //! - A connection that breaks is opened again. A call is sent again only if the server said that it
 //!   did nothing, or if doing it twice is doing it once; otherwise the caller is told that nobody
 //!   knows, as [`StoreFault::Unavailable`].

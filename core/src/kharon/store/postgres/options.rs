@@ -85,8 +85,10 @@ impl PostgresOptions {
         self
     }
 
-    /// Goes by this clock instead of the server's. For tests and simulations: all processes that
-    /// use the store must go by the same clock, or tickets are early for some of them.
+    /// Goes by this clock instead of the server's: a [`VirtualClock`](crate::kharon::VirtualClock) in
+    /// tests and simulations, or a [`SystemClock`](crate::kharon::SystemClock), which no step of
+    /// anybody's wall clock moves. All processes that use the store must go by clocks that agree, to
+    /// well within `process_time`, or tickets and the ends of claims are early for some of them.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self
