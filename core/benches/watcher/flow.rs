@@ -6,16 +6,17 @@ use std::thread;
 use crossbeam_channel::{bounded, unbounded};
 use hersh::Watcher;
 
-use crate::common::median_of;
+use crate::common::medians_in_turn;
 use crate::common::report::{Bar, Report, nanos_each};
 
-const EVENTS: u32 = 300_000;
+const EVENTS: u32 = 200_000;
+/// Runs of each, taken in turn.
+const ROUNDS: usize = 9;
 const ROOM: usize = 1024;
 
 pub(crate) fn run(report: &mut Report) {
     let millions = |nanos: f64| 1e3 / nanos;
-    let bare = millions(median_of(5, bare));
-    let watched = millions(median_of(5, watched));
+    let [bare, watched] = medians_in_turn(ROUNDS, [&mut bare, &mut watched]).map(millions);
     report.add("flow: events, one by one", "M/s", watched, Some(bare), Some(Bar::AtLeast(2.0)));
 }
 

@@ -1,7 +1,8 @@
 //! What a watcher costs, beside what the bare thing under it costs in the same run.
 //!
 //! `cargo bench -p hersh --bench watcher` prints a line of JSON for each figure and a table at the
-//! end. Ratios count; the figures are those of this machine at this moment.
+//! end; after `--` come the names of parts, when not all are wanted. Ratios count; the figures are
+//! those of this machine at this moment.
 
 #![allow(
     clippy::print_stdout,
@@ -17,8 +18,23 @@ mod memory;
 mod message;
 mod polls;
 mod simulation;
+mod size;
+
+use std::env;
 
 use common::report::Report;
+
+type Part = (&'static str, fn(&mut Report));
+
+const PARTS: [Part; 7] = [
+    ("message", message::run),
+    ("flow", flow::run),
+    ("simulation", simulation::run),
+    ("memory", memory::run),
+    ("polls", polls::run),
+    ("idle", idle::run),
+    ("size", size::run),
+];
 
 fn main() {
     match common::alone::asked().as_deref() {
@@ -30,11 +46,12 @@ fn main() {
         None => {}
     }
     let mut report = Report::default();
-    message::run(&mut report);
-    flow::run(&mut report);
-    simulation::run(&mut report);
-    memory::run(&mut report);
-    polls::run(&mut report);
-    idle::run(&mut report);
+    // Cargo itself adds an option.
+    let wanted: Vec<String> = env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    for (name, run) in PARTS {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            run(&mut report);
+        }
+    }
     report.print_table();
 }

@@ -8,37 +8,46 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded, never, select_biased, unbounded};
 use hersh::{Config, SendError, Watcher};
 
-use crate::common::median_of;
+use crate::common::medians_in_turn;
 use crate::common::report::{Bar, Report, nanos_each};
 
 /// Messages of one run.
-const MESSAGES: u32 = 300_000;
+const MESSAGES: u32 = 100_000;
 /// A queue that takes all of them, so that the sender never waits for room.
 const ENDLESS: usize = MESSAGES as usize;
-const TRIPS: u32 = 30_000;
+/// There and back in one run.
+const TRIPS: u32 = 5_000;
+/// Runs of each, taken in turn.
+const ROUNDS: usize = 11;
 
 pub(crate) fn run(report: &mut Report) {
+    let times = |most| Some(Bar::TimesReference(most));
     let default = Config::default().signal_capacity;
-    let bare = median_of(5, || bare_receive(default));
-    let none = median_of(5, || message(default, 0, false));
-    let name = "message: queue, reducer, a function that does nothing";
-    report.add(name, "ns", none, Some(bare), Some(Bar::TimesReference(3.0)));
-    let many = median_of(5, || message(default, 1000, false));
-    let bar = Some(Bar::TimesReference(1.2));
-    report.add("message: the same, 1,000 variables watched", "ns", many, Some(none), bar);
-    let seen = median_of(5, || message(default, 0, true));
+    let [bare, none, many, seen] = medians_in_turn(
+        ROUNDS,
+        [
+            &mut || bare_receive(default),
+            &mut || message(default, 0, false),
+            &mut || message(default, 1000, false),
+            &mut || message(default, 0, true),
+        ],
+    );
+    let name = format!("message: queue of {default}, reducer, a function that does nothing");
+    report.add(name, "ns", none, Some(bare), times(3.0));
+    report.add("message: the same, 1,000 variables watched", "ns", many, Some(none), times(1.2));
     report.add("message: while its signals are looked at", "ns", seen, Some(none), None);
-    let (bare, endless) = (bare_receive as fn(usize) -> f64, |_| message(ENDLESS, 0, false));
-    let (bare, endless) = (median_of(5, || bare(ENDLESS)), median_of(5, || endless(0)));
+    let [bare, endless] = medians_in_turn(
+        ROUNDS,
+        [&mut || bare_receive(ENDLESS), &mut || message(ENDLESS, 0, false)],
+    );
     report.add("message: into a queue that never fills", "ns", endless, Some(bare), None);
 
-    let bare = median_of(3, bare_ping_pong);
-    let none = median_of(3, || ping_pong(0));
-    let bar = Some(Bar::TimesReference(2.5));
-    report.add("round trip: sent to executed, median", "ns", none, Some(bare), bar);
-    let many = median_of(3, || ping_pong(1000));
-    let bar = Some(Bar::TimesReference(1.2));
-    report.add("round trip: the same, 1,000 variables watched", "ns", many, Some(none), bar);
+    let [bare, none, many] = medians_in_turn(
+        ROUNDS,
+        [&mut bare_ping_pong, &mut || ping_pong(0), &mut || ping_pong(1000)],
+    );
+    report.add("round trip: sent to executed, median", "ns", none, Some(bare), times(2.5));
+    report.add("round trip: the same, 1,000 variables watched", "ns", many, Some(none), times(1.2));
     report.add("signals: looking at the newest 30", "us", look(), None, None);
 }
 
@@ -48,7 +57,12 @@ fn bare_receive(capacity: usize) -> f64 {
     let (high, low) = (never::<String>(), never::<String>());
     nanos_each(MESSAGES, || {
         let feeder = thread::spawn(move || {
-            (0..MESSAGES).for_each(|_| sender.send(String::new()).unwrap());
+            for _ in 0..MESSAGES {
+                // As the sender to a watcher waits for room.
+                while sender.try_send(String::new()).is_err() {
+                    thread::yield_now();
+                }
+            }
         });
         for _ in 0..MESSAGES {
             let _received = select_biased! {
