@@ -7,6 +7,7 @@
 //! the brain's invariants hold: one execution at a time, no accepted message lost or out of order,
 //! terminal states final.
 
+mod by_id;
 mod counters;
 mod effect;
 mod event;
@@ -35,6 +36,7 @@ pub use time::Time;
 pub use value::{Data, Value};
 pub use vars::{Change, WatchKind};
 
+pub(crate) use by_id::ById;
 pub(crate) use effect::{Effect, Execution, Output};
 pub(crate) use event::{Declaration, Event, Input, StopRequest};
 pub(crate) use record::Record;

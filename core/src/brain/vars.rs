@@ -6,6 +6,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::by_id::ById;
 use super::event::{Declaration, Input};
 use super::value::Value;
 
@@ -107,8 +108,7 @@ pub(crate) enum Taken {
 /// All watched variables of a session, in the order of their registration.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Vars {
-    /// Sorted, as ids only grow.
-    table: Vec<(VarId, Var)>,
+    table: ById<Var>,
     names: HashMap<Arc<str>, VarId>,
     /// Those with a pending update, each once, in the order in which it came.
     dirty: Vec<VarId>,
@@ -117,17 +117,6 @@ pub(crate) struct Vars {
     /// The names of those that changed together last: often the same change together again.
     together: Arc<[Arc<str>]>,
     registered: u32,
-}
-
-/// Where a variable stands in a table.
-fn place_of(table: &[(VarId, Var)], id: VarId) -> Option<usize> {
-    let (first, _) = table.first()?;
-    // Unless some are no longer watched, it stands as far from the first as its id does.
-    let distance = id.0.checked_sub(first.0)? as usize;
-    match table.get(distance) {
-        Some((found, _)) if *found == id => Some(distance),
-        _ => table.binary_search_by_key(&id, |(id, _)| *id).ok(),
-    }
 }
 
 impl Vars {
@@ -150,16 +139,22 @@ impl Vars {
         self.get(id).map(|var| (id, var))
     }
 
-    pub(crate) fn get(&self, id: VarId) -> Option<&Var> {
-        place_of(&self.table, id).map(|place| &self.table[place].1)
+    /// Finds a variable by name, looking first at the place where it is expected: a function that
+    /// reads its variables in the order in which it registered them pays for no search. With its
+    /// place.
+    pub(crate) fn find_at(&self, expected: usize, name: &str) -> Option<(usize, VarId, &Var)> {
+        match self.table.at(expected) {
+            Some((id, var)) if *var.name == *name => Some((expected, id, var)),
+            _ => self.find(name).and_then(|(id, var)| Some((self.table.place_of(id)?, id, var))),
+        }
     }
 
-    fn get_mut(&mut self, id: VarId) -> Option<&mut Var> {
-        place_of(&self.table, id).map(|place| &mut self.table[place].1)
+    pub(crate) fn get(&self, id: VarId) -> Option<&Var> {
+        self.table.get(id)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Var> {
-        self.table.iter().map(|(_, var)| var)
+        self.table.iter()
     }
 
     /// Registers a variable; `None` when its name is taken.
@@ -181,13 +176,12 @@ impl Vars {
             pending: None,
             skipped: 0,
         };
-        self.table.push((id, var));
+        self.table.insert(id, var);
         Some(id)
     }
 
     pub(crate) fn remove(&mut self, id: VarId) -> bool {
-        let Some(place) = place_of(&self.table, id) else { return false };
-        let (_, var) = self.table.remove(place);
+        let Some(var) = self.table.remove(id) else { return false };
         self.names.remove(&var.name);
         self.dirty.retain(|dirty| *dirty != id);
         true
@@ -195,15 +189,14 @@ impl Vars {
 
     /// Counts skipped ticks; none when the variable is gone.
     pub(crate) fn skip(&mut self, id: VarId, ticks: u64) -> u64 {
-        let Some(var) = self.get_mut(id) else { return 0 };
+        let Some(var) = self.table.get_mut(id) else { return 0 };
         var.skipped += ticks;
         ticks
     }
 
     /// Takes news of a variable; it is seen by executions once [`Vars::apply`] has run.
     pub(crate) fn take(&mut self, id: VarId, input: Input) -> Taken {
-        let Some(place) = place_of(&self.table, id) else { return Taken::Refused };
-        let var = &mut self.table[place].1;
+        let Some(var) = self.table.get_mut(id) else { return Taken::Refused };
         let changed = match input {
             Input::Value(value) => match var.differs(&value) {
                 Ok(differs) => differs.then_some(value),
@@ -230,8 +223,7 @@ impl Vars {
         let Self { table, dirty, applied, .. } = self;
         dirty.sort_unstable();
         applied.extend(dirty.drain(..).filter_map(|id| {
-            let place = place_of(table, id)?;
-            let var = &mut table[place].1;
+            let var = table.get_mut(id)?;
             let new = var.pending.take()?;
             let old = var.value.replace(new.clone());
             Some(Change { id, name: Arc::clone(&var.name), old, new })

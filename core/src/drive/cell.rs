@@ -92,6 +92,8 @@ pub(crate) struct Inner {
     /// Those of them that wait for the end of the session alone.
     end_waiters: usize,
     messages: u64,
+    /// The place of the variable that will probably be read next.
+    pub(crate) read_next: usize,
     /// Empty between the calls that use it.
     effects: Vec<Effect>,
     /// Empty between the calls that use it.
@@ -159,6 +161,7 @@ impl Cell {
             waiters: 0,
             end_waiters: 0,
             messages: 0,
+            read_next: 0,
             effects: Vec::new(),
             arrived: Vec::new(),
             #[cfg(feature = "journal")]

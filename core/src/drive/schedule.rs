@@ -1,16 +1,16 @@
 //! Which timer is due when: fixed rates without drift.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use crate::brain::{Time, VarId};
+use crate::brain::{ById, Time, VarId};
 
 /// Timers by the moment at which they are due.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
     heap: BinaryHeap<Reverse<(Time, VarId)>>,
-    timers: HashMap<VarId, Timer>,
+    timers: ById<Timer>,
 }
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Schedule {
 
     pub(crate) fn remove(&mut self, id: VarId) {
         // Its entry in the heap is dropped when it comes up: it has no timer any more.
-        self.timers.remove(&id);
+        self.timers.remove(id);
     }
 
     pub(crate) fn clear(&mut self) {
@@ -52,7 +52,7 @@ impl Schedule {
     /// When the next timer goes off.
     pub(crate) fn next_due(&mut self) -> Option<Time> {
         while let Some(Reverse((due, id))) = self.heap.peek() {
-            if self.timers.get(id).is_some_and(|timer| timer.due == *due) {
+            if self.timers.get(*id).is_some_and(|timer| timer.due == *due) {
                 return Some(*due);
             }
             self.heap.pop();
@@ -65,14 +65,15 @@ impl Schedule {
         if self.next_due()? > now {
             return None;
         }
-        let Reverse((at, id)) = self.heap.pop()?;
-        let timer = self.timers.get_mut(&id)?;
+        let mut first = self.heap.peek_mut()?;
+        let Reverse((at, id)) = *first;
+        let timer = self.timers.get_mut(id)?;
         let period = u64::try_from(timer.every.as_nanos()).unwrap_or(u64::MAX).max(1);
         let missed = (now.as_nanos() - at.as_nanos()) / period;
         timer.ticks += missed + 1;
         let last = at + Duration::from_nanos(missed * period);
         timer.due = last + timer.every;
-        self.heap.push(Reverse((timer.due, id)));
+        *first = Reverse((timer.due, id));
         Some(Due { id, at: last, tick: timer.ticks, missed })
     }
 }

@@ -1,13 +1,12 @@
 //! The thread that notices time: deadlines of the brain, and polls that are due.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use super::News;
 use super::pollers::{Pollers, Slot};
-use crate::brain::{Event, Input, Time, Value, VarId};
+use crate::brain::{ById, Event, Input, Time, Value, VarId};
 use crate::crew::Crew;
 use crate::drive::{Cell, Due, Schedule, Source, lock};
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -39,7 +38,7 @@ pub(super) struct Keeper {
 #[derive(Default)]
 struct Timers {
     schedule: Schedule,
-    watched: HashMap<VarId, Timed>,
+    watched: ById<Timed>,
     /// Counts sessions; a thread of an older one ends.
     session: u64,
 }
@@ -108,11 +107,11 @@ impl Keeper {
     pub(super) fn unwatch(&self, id: VarId) {
         let mut timers = lock(&self.timers);
         timers.schedule.remove(id);
-        timers.watched.remove(&id);
+        timers.watched.remove(id);
     }
 
     pub(super) fn settled(&self, id: VarId) {
-        if let Some(Timed::Poll(slot) | Timed::Tick(slot)) = lock(&self.timers).watched.get(&id) {
+        if let Some(Timed::Poll(slot) | Timed::Tick(slot)) = lock(&self.timers).watched.get(id) {
             slot.settled();
         }
     }
@@ -169,7 +168,7 @@ impl Keeper {
         let now = self.now();
         while let Some(due) = timers.schedule.take(now) {
             let mut missed = due.missed;
-            match timers.watched.get(&due.id) {
+            match timers.watched.get(due.id) {
                 Some(Timed::Poll(slot) | Timed::Tick(slot)) if !slot.claim() => missed += 1,
                 Some(Timed::Poll(slot)) => due_polls.push(Arc::clone(slot)),
                 Some(Timed::Tick(_)) => self.tick(due),

@@ -361,11 +361,12 @@ impl Context {
         if every == Some(Duration::ZERO) {
             return Err(WatchError::ZeroPeriod { name: name.to_owned() });
         }
-        let mut inner = self.cell.lock();
-        if let Some((id, var)) = inner.brain.vars().find(name) {
+        let inner = &mut *self.cell.lock();
+        if let Some((place, id, var)) = inner.brain.vars().find_at(inner.read_next, name) {
+            inner.read_next = (place + 1) % inner.brain.vars().len();
             return self.read(id, var, kind);
         }
-        self.register::<T>(&mut inner, name, kind, source())?;
+        self.register::<T>(inner, name, kind, source())?;
         let registered = inner.brain.vars().find(name);
         registered.map_or_else(
             || Err(WatchError::NotRunning { name: name.to_owned() }),
