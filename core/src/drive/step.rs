@@ -1,10 +1,11 @@
 //! From one execution to the next.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::cell::{Cell, Inner, Work};
 use super::stage::Stage;
-use crate::brain::{Event, Time};
+use crate::brain::{Event, StopRequest, Time};
 
 /// What comes next.
 pub(crate) enum Step {
@@ -75,6 +76,22 @@ impl Cell {
         let step = self.serve(&mut inner, stage, now);
         self.set_alarm(&inner);
         step
+    }
+
+    /// Ends a session for which there is no thread, before anything has run in it. The watcher can be
+    /// started again.
+    pub(crate) fn abandon(&self, reason: &str) {
+        let mut inner = self.lock();
+        let now = self.body.now();
+        let (reason, timeout) = (Arc::from(reason), Duration::ZERO);
+        let stop = Event::Stop(StopRequest { reason, drain: false, timeout });
+        for event in [stop, Event::Serve, Event::CleanedUp { problem: None }] {
+            // Refused when somebody else has ended the session meanwhile.
+            let _ = self.reduce(&mut inner, event, now, None);
+        }
+        drop(inner);
+        #[cfg(feature = "journal")]
+        self.write_tape();
     }
 
     /// Serves what has been fed, at the moment at which that was recorded.

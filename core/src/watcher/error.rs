@@ -76,7 +76,7 @@ pub enum StartError {
     NotManaged,
     /// The parent has been cancelled already.
     ParentCancelled,
-    /// The machine refused a thread.
+    /// The machine refused a thread. The watcher is `Stopped` now and can be started again.
     Thread(io::Error),
     /// The persisted values could not be restored.
     #[cfg(feature = "persist")]

@@ -191,7 +191,7 @@ impl Watcher {
         let started = self.cell().start(lifetime, kept);
         let session = started.map_err(|fault| StartError::State(fault.state))?;
         if let Err(error) = self.cell().body.begin(self.cell(), session) {
-            self.kill();
+            self.cell().abandon("the machine refused a thread");
             return Err(StartError::Thread(error));
         }
         if let Some(parent) = &self.owner.parent {

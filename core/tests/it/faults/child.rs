@@ -182,8 +182,14 @@ fn start() {
         }
         Err(StartError::Thread(error)) => {
             assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-            assert!(watcher.state().is_terminal(), "and not half alive");
+            assert_eq!(watcher.state(), State::Stopped, "and not half alive");
             assert!(watcher.wait(LONG).is_some());
+            told();
+            watcher.start().expect("the machine has threads again");
+            assert!(watcher.wait_for(State::Ready, LONG));
+            watcher.stop().unwrap();
+            assert!(watcher.join(LONG), "no thread is left behind");
+            return;
         }
         Err(error) => panic!("{error}"),
     }
