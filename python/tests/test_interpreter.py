@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import code
 import contextlib
 import multiprocessing
 import os
@@ -342,28 +341,6 @@ def test_multiprocessing_by_spawn_works(started: Build) -> None:
     assert child.exitcode == 0 and watcher.is_running
     with pytest.raises(TypeError, match="pickle"):
         spawn.Process(target=print, args=(watcher,)).start()
-
-
-CELLS = [
-    "import hersh",
-    "watcher = hersh.Watcher()\n@watcher.manage\ndef app(msg, ctx):\n"
-    "    ctx.set_value('last', msg and msg.content)\n",
-    "watcher.start()",
-    "watcher.send_message('one'); watcher.stop(drain=True); print(watcher.values)",
-    "@watcher.manage\ndef app(msg, ctx):\n    ctx.set_value('anew', True)\n",
-    "watcher.start(); watcher.wait(60, until='Ready'); print(watcher.values)",
-    "watcher = None",
-    "print('the end')",
-]
-
-
-def test_the_cells_of_a_notebook(capsys: pytest.CaptureFixture[str]) -> None:
-    console = code.InteractiveInterpreter({"__name__": "__main__"})
-    for cell in CELLS:
-        compiled = compile(cell, "<cell>", "exec")
-        console.runcode(compiled)
-    said = capsys.readouterr()
-    assert said.out == "{'last': 'one'}\n{'anew': True}\nthe end\n" and said.err == ""
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork()")

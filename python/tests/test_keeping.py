@@ -109,7 +109,6 @@ def test_a_journal_is_replayed_without_waiting(tmp_path: Path) -> None:
     file = tmp_path / "journal"
     readings = iter([1, 1, [2], [2], 3])
     plain: queue.Queue[Any] = queue.Queue()
-    plain.put({"n": 1})
     live: list[Any] = []
 
     def build(seen: list[Any], poll: Any, source: Any) -> Any:
@@ -130,6 +129,8 @@ def test_a_journal_is_replayed_without_waiting(tmp_path: Path) -> None:
     watcher.manage(build(live, lambda: next(readings, 3), plain))
     watcher.start()
     watcher.send_message("fail")
+    # Without this it does not stop; so the message is served, whatever else has come before.
+    plain.put({"n": 1})
     assert watcher.wait(LONG) and watcher.state is State.STOPPED
 
     def never() -> Any:
@@ -141,6 +142,10 @@ def test_a_journal_is_replayed_without_waiting(tmp_path: Path) -> None:
     assert again == live and replayed.transitions > 0 and replayed.inputs > 0
 
     def another(msg: Msg, ctx: Ctx) -> None:
+        # What is watched may have come before the message or after it.
+        ctx.watch_call("value", never, every=0.001)
+        ctx.watch_flow("event", iter(never, 0))
+        ctx.watch_tick("tick", every=0.001)
         if msg:
             raise hersh.StopError("too early")
 

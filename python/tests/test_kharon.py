@@ -438,25 +438,27 @@ def test_nonsense_in_settings_is_refused_by_its_name() -> None:
             Kharon(MemoryStore(), settings)
 
 
-def test_where_there_is_no_postgres_the_remedy_is_named() -> None:
-    from hersh._hersh import features
+HAS_POSTGRES = "postgres" in hersh._hersh.features
 
-    if "postgres" in features:
-        address = os.environ.get("HERSH_TEST_POSTGRES", "")
-        if not address:
-            pytest.skip("a build with PostgreSQL needs HERSH_TEST_POSTGRES, its address")
-        tickets = Kharon(kharon.PostgresStore(address, schema="python_test"))
-        tickets.add_or_replace(Ticket("work", {"n": 1}, id="one"))
-        router, done = Router(), threading.Event()
-        router.handle("work")(lambda claim: done.set())
-        tickets.start(router)
-        assert done.wait(LONG) and tickets.stop(LONG).still_running == 0
-        assert (one := tickets.get("one")) and one.status == "done" and one.json() == {"n": 1}
-        with pytest.raises(kharon.StoreError, match="address"):
-            kharon.PostgresStore("no address")
-        return
+
+@pytest.mark.skipif(HAS_POSTGRES, reason="a build with PostgreSQL")
+def test_where_there_is_no_postgres_the_remedy_is_named() -> None:
     with pytest.raises(kharon.MissingFeature, match="--features postgres"):
         kharon.PostgresStore("postgresql://localhost/x")
+
+
+@pytest.mark.skipif(not HAS_POSTGRES, reason="a build without PostgreSQL: see python/soak")
+def test_tickets_in_postgres() -> None:
+    address = os.environ["HERSH_TEST_POSTGRES"]
+    tickets = Kharon(kharon.PostgresStore(address, schema="python_test"))
+    tickets.add_or_replace(Ticket("work", {"n": 1}, id="one"))
+    router, done = Router(), threading.Event()
+    router.handle("work")(lambda claim: done.set())
+    tickets.start(router)
+    assert done.wait(LONG) and tickets.stop(LONG).still_running == 0
+    assert (one := tickets.get("one")) and one.status == "done" and one.json() == {"n": 1}
+    with pytest.raises(kharon.StoreError, match="address"):
+        kharon.PostgresStore("no address")
 
 
 def test_nothing_is_left_when_a_kharon_is_gone() -> None:

@@ -129,8 +129,8 @@ def described(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 def test_help_says_what_the_stubs_say() -> None:
     said: dict[str, str] = {}
-    for stub in ["_hersh.pyi", "_native_kharon.pyi"]:
-        text = Path(hersh.__file__).with_name(stub).read_text("utf-8")
+    for stub in ["_hersh", "_native_kharon", "_native_stores", "_native_testing"]:
+        text = Path(hersh.__file__).with_name(f"{stub}.pyi").read_text("utf-8")
         said.update(described(ast.parse(text)))
     assert len(said) > 200
     for name, words in said.items():

@@ -15,7 +15,8 @@ mod wait;
 pub use engine::{Engine, engine};
 pub use host::{Answer, HostProcess};
 pub use parts::{
-    counter, hersh, library, probe, python_example, python_image, root, target_of, wheel,
+    counter, hersh, library, probe, python_example, python_image, python_program, root, target_of,
+    wheel,
 };
 pub use terminal::Terminal;
 pub use wait::{BOUND, until};

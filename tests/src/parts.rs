@@ -49,6 +49,19 @@ pub fn python_example(engine: &Engine, name: &str) -> Option<PathBuf> {
     Some(out)
 }
 
+/// The folder of the Python package's own program for a host, ready to be deployed on this engine.
+/// `None` where there is no image with Python.
+pub fn python_program(engine: &Engine) -> Option<PathBuf> {
+    let out = target().join("staged/program");
+    let image = python_image(engine)?;
+    let (wheel, _) = wheel();
+    run(Command::new(root().join("python/examples/program/stage"))
+        .arg(&out)
+        .env("HERSH_WHEEL", wheel)
+        .env("HERSH_BASE_IMAGE", image));
+    Some(out)
+}
+
 /// The name of an image with Python that came from no registry, or `None` after saying that the test is
 /// skipped.
 ///

@@ -48,8 +48,11 @@ def build(watcher: hersh.Watcher, trades: object, news: object) -> hersh.Watcher
 
 
 def react(charts: dict[str, Chart], trade: Trade, ctx: hersh.Context) -> None:
+    def priced(prices: Optional[dict[str, float]]) -> dict[str, float]:
+        return {**(prices or {}), trade.symbol: trade.price}
+
     ctx.update_value("seen", lambda n: (n or 0) + 1)
-    ctx.update_value("prices", lambda prices: {**(prices or {}), trade.symbol: trade.price})
+    ctx.update_value("prices", priced)
     signal = charts.setdefault(trade.symbol, Chart()).push(trade)
     if signal is None:
         return

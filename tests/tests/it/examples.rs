@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use hersh_tests::{HostProcess, engine, python_example, until};
+use hersh_tests::{HostProcess, engine, python_example, python_program, until};
 
 use crate::whole_path::context;
 
@@ -48,6 +48,31 @@ fn the_python_examples_run_under_gvisor_and_keep_their_state() {
     }
     let log = host.ok(["logs", "trading-long"]);
     assert!(log.contains("trades of 3 markets seen"), "{log}");
+}
+
+/// The program folder of the Python package, whose image installs the wheel while it is built.
+#[test]
+fn the_program_of_the_python_package_counts_on_after_a_restart() {
+    let Some(engine) = engine() else { return };
+    let Some(folder) = python_program(&engine) else { return };
+    let host = HostProcess::start(&engine);
+    let id = host.deploy(&folder, "ticks");
+    let ticked = |least: u64| {
+        until("the clock to have ticked", || {
+            let ticks = context(&host, &id, "ticks");
+            ticks.as_u64().filter(|ticks| *ticks >= least).ok_or(ticks)
+        })
+    };
+    let before = ticked(1);
+    host.ok(["restart", "ticks"]);
+    host.until_state("ticks", "Ready");
+    assert!(context(&host, &id, "ticks").as_u64() >= Some(before), "the file in /state survives");
+    ticked(before + 1);
+    host.ok(["send", "ticks", "hello"]);
+    until("the answer in the log", || {
+        let log = host.ok(["logs", "ticks"]);
+        if log.contains("hello: ") { Ok(()) } else { Err(log) }
+    });
 }
 
 fn try_in_simulation(folder: &Path, test: &str) {
