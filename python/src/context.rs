@@ -123,7 +123,7 @@ impl Context {
                 Ok::<_, String>(move |_: Option<&Object>| Ok(next))
             })
         });
-        watched.map(|watched| Watched::new(&watched)).map_err(|error| errors::watch(&error))
+        watched.map(|watched| Watched::new(py, &watched)).map_err(|error| errors::watch(&error))
     }
 
     /// Watches a ``Channel``, a ``queue.Queue`` (anything with ``get(timeout=)``) or an iterable.
@@ -144,7 +144,7 @@ impl Context {
                 context.watch_flow(name, &receiver)
             }
         });
-        watched.map(|watched| Watched::new(&watched)).map_err(|error| errors::watch(&error))
+        watched.map(|watched| Watched::new(py, &watched)).map_err(|error| errors::watch(&error))
     }
 
     /// Watches a timer: an execution follows each tick, the first after one period.

@@ -34,7 +34,7 @@ mod waiting;
 mod watcher;
 
 /// What this build can do besides watching.
-const FEATURES: &[&str] = if cfg!(feature = "postgres") {
+const FEATURES: &[&str] = if cfg!(feature = "kharon-postgres") {
     &["api", "journal", "kharon", "persist", "postgres", "sim", "sqlite"]
 } else {
     &["api", "journal", "kharon", "persist", "sim", "sqlite"]

@@ -58,15 +58,15 @@ impl Message {
 /// A watched variable, as one execution sees it.
 #[pyclass(frozen, module = "hersh")]
 pub(crate) struct Watched {
-    value: Option<Object>,
+    value: Option<Py<PyAny>>,
     error: Option<String>,
     triggered: bool,
 }
 
 impl Watched {
-    pub(crate) fn new(watched: &hersh::Watched<Object>) -> Self {
+    pub(crate) fn new(py: Python<'_>, watched: &hersh::Watched<Object>) -> Self {
         Self {
-            value: watched.value().cloned(),
+            value: watched.value().map(|value| value.get(py)),
             error: watched.error().map(str::to_owned),
             triggered: watched.triggered(),
         }
@@ -75,7 +75,7 @@ impl Watched {
     pub(crate) fn of_tick(py: Python<'_>, watched: &hersh::Watched<hersh::Tick>) -> PyResult<Self> {
         let tick = watched.value().map(|tick| Py::new(py, Tick::from(*tick))).transpose()?;
         Ok(Self {
-            value: tick.map(|tick| Object::new(tick.into_any())),
+            value: tick.map(Py::into_any),
             error: watched.error().map(str::to_owned),
             triggered: watched.triggered(),
         })
@@ -87,7 +87,7 @@ impl Watched {
     /// The current value; ``None`` until the first has come.
     #[getter]
     fn value(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.value.as_ref().map(|value| value.get(py))
+        self.value.as_ref().map(|value| value.clone_ref(py))
     }
 
     /// What the last poll raised, with its traceback; the value is then the last good one.

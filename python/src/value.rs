@@ -30,8 +30,13 @@ impl Object {
         self.0.bind(py)
     }
 
-    /// The object, if nobody else keeps it by a clone of this. For Python's garbage collector,
-    /// which must be shown each reference by one owner.
+    /// The one reference that all clones of this share. For Python's garbage collector, if they all
+    /// belong to whoever shows it: what Python is given has a reference of its own.
+    pub(crate) fn reference(&self) -> &Py<PyAny> {
+        &self.0
+    }
+
+    /// The same, if there are no clones.
     pub(crate) fn sole(&self) -> Option<&Py<PyAny>> {
         (Arc::strong_count(&self.0) == 1).then_some(&*self.0)
     }

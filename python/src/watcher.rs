@@ -1,6 +1,6 @@
 //! The watcher.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -433,12 +433,12 @@ impl Watcher {
             && self.shared.is_of_this_process()
         {
             // No Python code runs under the locks of the core, so they are free in a moment.
-            for value in core.values().values() {
-                value.get::<Object>().and_then(Object::sole).into_iter().for_each(&mut show);
-            }
-            for value in core.watched().into_iter().filter_map(|watched| watched.value) {
-                value.get::<Object>().and_then(Object::sole).into_iter().for_each(&mut show);
-            }
+            let kept = core.kept_values();
+            let references =
+                kept.iter().filter_map(hersh::Value::get::<Object>).map(Object::reference);
+            // However often one is kept, it counts as one.
+            let mut shown = HashSet::new();
+            references.filter(|one| shown.insert(std::ptr::from_ref(*one))).for_each(&mut show);
         }
         result
     }

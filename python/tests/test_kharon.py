@@ -443,7 +443,7 @@ HAS_POSTGRES = "postgres" in hersh._hersh.features
 
 @pytest.mark.skipif(HAS_POSTGRES, reason="a build with PostgreSQL")
 def test_where_there_is_no_postgres_the_remedy_is_named() -> None:
-    with pytest.raises(kharon.MissingFeature, match="--features postgres"):
+    with pytest.raises(kharon.MissingFeature, match="--features kharon-postgres"):
         kharon.PostgresStore("postgresql://localhost/x")
 
 

@@ -344,6 +344,65 @@ def test_no_cycle_keeps_a_stopped_watcher_alive(kind: str) -> None:
     assert goes(gone), "a cycle keeps it alive"
 
 
+def test_a_value_that_no_execution_saw_keeps_no_watcher_alive() -> None:
+    watcher = hersh.Watcher()
+    polled = threading.Event()
+
+    @watcher.manage
+    def app(msg: object, ctx: hersh.Context, own: hersh.Watcher = watcher) -> None:
+        def poll() -> hersh.Watcher:
+            polled.set()
+            return own
+
+        ctx.watch_call("own", poll, every=3600)
+        assert polled.wait(LONG)
+        # What it returned is on its way, and would be seen by the next execution.
+        threading.Event().wait(0.05)
+        raise hersh.StopError("enough")
+
+    watcher.start()
+    assert watcher.wait(LONG)
+    gone = weakref.ref(watcher)
+    del watcher, app
+    assert goes(gone), "a cycle keeps it alive"
+
+
+def test_a_value_that_only_the_log_tells_of_keeps_no_watcher_alive() -> None:
+    watcher, channel = hersh.Watcher(), hersh.Channel()
+
+    @watcher.manage
+    def app(msg: object, ctx: hersh.Context) -> None:
+        ctx.watch_flow("own", channel)
+
+    watcher.start()
+    channel.send([watcher])
+    channel.send(None)
+    while watcher.stats["executions"] < 3:
+        assert not watcher.wait(0.001)
+    watcher.stop()
+    gone = weakref.ref(watcher)
+    del watcher, app, channel
+    assert goes(gone), "a cycle keeps it alive"
+
+
+def test_what_a_collected_watcher_gave_away_stays_whole() -> None:
+    given: list[hersh.Watched] = []
+    watcher, channel = hersh.Watcher(), hersh.Channel()
+
+    @watcher.manage
+    def app(msg: object, ctx: hersh.Context, own: hersh.Watcher = watcher) -> None:
+        given.append(ctx.watch_flow("event", channel))
+
+    watcher.start()
+    channel.send({"n": [1, 2, 3]})
+    while watcher.stats["executions"] < 2:
+        assert not watcher.wait(0.001)
+    watcher.stop()
+    gone = weakref.ref(watcher)
+    del watcher, app
+    assert goes(gone) and given[-1].value == {"n": [1, 2, 3]}
+
+
 def test_a_running_watcher_that_nobody_holds_is_killed(started: Build) -> None:
     watcher = hersh.Watcher()
     ended = threading.Event()

@@ -69,6 +69,10 @@ impl Change {
     pub fn new_value(&self) -> &Value {
         &self.new
     }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.old.iter().chain([&self.new])
+    }
 }
 
 impl fmt::Display for Change {
@@ -155,6 +159,11 @@ impl Vars {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Var> {
         self.table.iter()
+    }
+
+    /// All values, also those of updates not yet applied.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.iter().flat_map(|var| var.value.iter().chain(&var.pending))
     }
 
     /// Registers a variable; `None` when its name is taken.

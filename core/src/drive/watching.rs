@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::cell::{Cell, HANDFUL, Inner};
-use crate::brain::{Cause, Event, Time};
+use crate::brain::{Cause, Event, Time, Value};
 #[cfg(feature = "api")]
 use crate::observe::News;
 use crate::observe::Signal;
@@ -34,6 +34,15 @@ impl Cell {
         #[cfg(feature = "journal")]
         self.write_tape();
         newest
+    }
+
+    /// Every value that is kept here, as often as it is.
+    pub(crate) fn kept_values(&self) -> Vec<Value> {
+        let mut kept: Vec<Value> = self.values.all().into_values().collect();
+        let inner = self.lock();
+        let seen = inner.brain.vars().values().chain(inner.signals.values());
+        kept.extend(seen.chain(inner.logs.values()).cloned());
+        kept
     }
 
     /// Writes a line to the log.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::ring::Ring;
-use crate::brain::{Ending, Record, Time};
+use crate::brain::{Change, Ending, Record, Time, Value};
 
 /// Which log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -169,6 +169,16 @@ impl Logs {
             self.gone = self.gone.max(leaving.place);
         }
         ring.push(Entry { place: self.written, at, what });
+    }
+
+    /// The values in the changes that executions began for.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        let began = self.rings[LogKind::Effect as usize].tail(usize::MAX);
+        let changes = began.flat_map(|(_, entry)| match &entry.what {
+            What::Fact(Record::Began { trigger, .. }) => trigger.changes(),
+            _ => &[],
+        });
+        changes.flat_map(Change::values)
     }
 
     /// Copies the newest entries of a log, so that they can be rendered without a lock.

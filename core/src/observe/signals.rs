@@ -105,6 +105,15 @@ impl Signals {
         self.rings[signal.class() as usize].push((at, signal));
     }
 
+    /// The values of variables among them.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        let vars = self.rings[SignalClass::Var as usize].tail(MOST);
+        vars.filter_map(|(_, (_, signal))| match signal {
+            Signal::Var { value, .. } => Some(value),
+            Signal::User(_) | Signal::Watcher(_) => None,
+        })
+    }
+
     /// The newest of all classes, oldest first.
     pub(crate) fn newest(&self) -> Vec<(Time, Signal)> {
         let all = self.rings.iter().flat_map(|ring| ring.tail(MOST).map(|(_, signal)| signal));

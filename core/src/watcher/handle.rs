@@ -450,6 +450,15 @@ impl Watcher {
         self.cell().values.all()
     }
 
+    /// Every value that the watcher keeps, as often as it does: context values, those of watched
+    /// variables, applied or not, and those that its signals and logs tell of.
+    ///
+    /// For bindings to a language whose garbage collector has to be shown them; to look at a watcher,
+    /// [`Watcher::values`] and [`Watcher::watched`] are better.
+    pub fn kept_values(&self) -> Vec<Value> {
+        self.cell().kept_values()
+    }
+
     /// The newest `limit` entries of a log, oldest first.
     pub fn logs(&self, kind: LogKind, limit: usize) -> Vec<LogEntry> {
         let cell = self.cell();

@@ -388,3 +388,21 @@ fn a_slow_poll_in_the_simulation_arrives_later() {
     sim.advance(5 * SECOND);
     assert_eq!(at.lock().expect("no panic").get(), Some(3 * SECOND));
 }
+
+#[test]
+fn what_only_the_logs_still_tell_of_is_among_the_kept_values() {
+    let sim = Simulation::new(1);
+    let (sender, receiver) = bounded(3);
+    let watcher = watcher(&sim, move |_, ctx| {
+        ctx.watch_flow("number", &receiver)?;
+        ctx.set_value("kept", 7_u32);
+        Ok(())
+    });
+    (1..=3_u32).for_each(|number| sender.send(number).unwrap());
+    sim.run_until_idle();
+    let kept = watcher.kept_values();
+    let mut kept: Vec<_> = kept.iter().filter_map(|value| value.get::<u32>()).collect();
+    kept.sort_unstable();
+    kept.dedup();
+    assert_eq!(kept, [&1, &2, &3, &7]);
+}

@@ -30,7 +30,7 @@ mod classes {
     import_exception!(hersh._kharon_errors, TicketSettled);
 }
 
-#[cfg_attr(feature = "postgres", expect(dead_code, reason = "then nothing is missing"))]
+#[cfg_attr(feature = "kharon-postgres", expect(dead_code, reason = "then nothing is missing"))]
 pub(crate) fn missing(words: &'static str) -> PyErr {
     classes::MissingFeature::new_err(words)
 }

@@ -102,7 +102,7 @@ pub(crate) fn store(given: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Store>> {
         survived(sqlite.get().made, "SqliteStore")?;
         return Ok(Arc::clone(&sqlite.get().store) as Arc<dyn Store>);
     }
-    #[cfg(feature = "postgres")]
+    #[cfg(feature = "kharon-postgres")]
     if let Ok(postgres) = given.cast::<postgres::NativePostgres>() {
         return postgres.get().store();
     }
@@ -112,7 +112,10 @@ pub(crate) fn store(given: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Store>> {
 /// Keeps tickets in PostgreSQL, for many processes on many machines.
 #[pyfunction]
 #[pyo3(signature = (address, *, schema, connections, patience, listen))]
-#[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "there is none to open"))]
+#[cfg_attr(
+    not(feature = "kharon-postgres"),
+    expect(unused_variables, reason = "there is none to open")
+)]
 pub(crate) fn open_postgres<'py>(
     py: Python<'py>,
     address: &str,
@@ -121,17 +124,17 @@ pub(crate) fn open_postgres<'py>(
     patience: &Bound<'py, PyAny>,
     listen: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    #[cfg(feature = "postgres")]
+    #[cfg(feature = "kharon-postgres")]
     return postgres::open(py, address, schema, connections, patience, listen);
-    #[cfg(not(feature = "postgres"))]
+    #[cfg(not(feature = "kharon-postgres"))]
     Err(errors::missing(
         "this build of hersh has no PostgresStore, so that it links no async runtime: build one \
-         that has it, by `MATURIN_PEP517_ARGS='--features postgres' pip install ./python`, or by \
-         `python/wheel OUT --features postgres`",
+         that has it, by `MATURIN_PEP517_ARGS='--features kharon-postgres' pip install ./python`, or by \
+         `python/wheel OUT --features kharon-postgres`",
     ))
 }
 
-#[cfg(feature = "postgres")]
+#[cfg(feature = "kharon-postgres")]
 mod postgres {
     use hersh::kharon::store::postgres::PostgresOptions;
 
