@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Optional
 
@@ -29,4 +30,6 @@ def app(msg: Optional[hersh.Message], ctx: hersh.Context) -> None:
 
 
 if __name__ == "__main__":
+    # What the watcher logs is what `hersh logs` shows.
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     watcher.run()
