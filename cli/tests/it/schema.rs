@@ -17,7 +17,7 @@ use crate::support::{config, deploy, new_program};
 
 /// Where the programs themselves are to answer, a host says 502 or 503 while they do not, and any
 /// method is theirs to refuse; and no schema can tell that two names of files are the same but for
-/// upper and lower case.
+/// upper and lower case. A `Last-Event-ID` that is empty says that nothing was seen yet.
 const RULES: &str = r#"
 [[operations]]
 include-path-regex = "/(proxy|watcher)/"
@@ -31,6 +31,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "409"]
 [[operations]]
 include-operation-id = "get-programs-id-events"
 parameters = { "query.follow" = "false" }
+checks.negative_data_rejection.enabled = false
 "#;
 
 fn hold(folder: &Path, auth: Auth, token: Option<&str>, more: &str) {
@@ -53,6 +54,8 @@ fn hold(folder: &Path, auth: Auth, token: Option<&str>, more: &str) {
     command.arg(format!("http://{}/openapi.json", gate.local_addr()));
     command.args(["--exclude-path", "/events", "--phases", "examples,coverage,fuzzing"]);
     command.args(["--max-examples", "20", "--max-failures", "10", "--request-timeout", "10"]);
+    // The same questions each time: what fails once can be asked again.
+    command.args(["--seed", "7"]);
     if let Some(token) = token {
         command.args(["-H", &format!("Authorization: Bearer {token}")]);
     }
