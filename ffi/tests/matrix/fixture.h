@@ -30,12 +30,13 @@ typedef struct {
     bool stops;
 } Fixture;
 
-/* A case: its name, what it does, and in which callback. */
+/* A case: its name, what it does, in which callback, and how: there and then, on a thread of its own, or
+   with the handles of the callback when that has returned. */
 typedef struct {
     const char *name;
     void (*run)(Fixture *f);
     enum { OUTSIDE, IN_CONTEXT, IN_POLL, IN_CLAIM } where;
-    bool on_another_thread;
+    enum { HERE, ON_ANOTHER_THREAD, AFTERWARDS } how;
 } Case;
 
 static const Case *current;
@@ -71,7 +72,7 @@ static void *run_there(void *data) {
 
 static void run_current(void) {
     pthread_t thread;
-    if (!current->on_another_thread) {
+    if (current->how != ON_ANOTHER_THREAD) {
         current->run(fixture);
         return;
     }
@@ -79,10 +80,14 @@ static void run_current(void) {
     CHECK(pthread_join(thread, NULL) == 0);
 }
 
+static void run_inside(void) {
+    if (current->how != AFTERWARDS) run_current();
+}
+
 static int32_t in_poll(HershPoll *poll, void *data) {
     (void)data;
     fixture->poll = poll;
-    run_current();
+    run_inside();
     return HERSH_OUTCOME_ERROR;
 }
 
@@ -90,7 +95,7 @@ static int32_t in_context(const char *message, HershContext *context, void *data
     (void)data;
     fixture->context = context;
     OK(hersh_context_set_value_json(context, "k", "1"));
-    if (message && current->where == IN_CONTEXT) run_current();
+    if (message && current->where == IN_CONTEXT) run_inside();
     if (message && current->where == IN_POLL)
         CHECK(hersh_context_update_value_json(context, "k", in_poll, NULL) == HERSH_STATUS_CALLBACK);
     return HERSH_OUTCOME_OK;
@@ -100,7 +105,7 @@ static int32_t in_claim(HershClaim *claim, void *data) {
     (void)data;
     bool again = fixture->claim != NULL;
     fixture->claim = claim;
-    if (current->where == IN_CLAIM && !again) run_current();
+    if (current->where == IN_CLAIM && !again) run_inside();
     return HERSH_OUTCOME_OK;
 }
 
@@ -175,6 +180,7 @@ static void run_case(const Case *one) {
         OK(hersh_kharon_advance_ms(f.kharon, 0, NULL));
         break;
     }
+    if (one->how == AFTERWARDS) run_current();
     unmake(&f);
     if (hersh_alive() != 0) fprintf(stderr, "%s leaks\n", one->name);
     CHECK(hersh_alive() == 0);

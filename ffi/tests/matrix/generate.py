@@ -1,14 +1,15 @@
 """Writes a C program that misuses every function of the header, from what the header declares.
 
 Each function is called as it should be (which must succeed); then with NULL, bad UTF-8, and a handle
-that is freed, of another type or garbage, for each argument in turn; with numbers that stand for
-nothing; from another thread; beside a freed neighbour; and in a wrong state. Each time there must be
-a status (or the value that stands for failure) and words. A function that is new is covered by its
-declaration; one whose wrong states nobody has thought of fails here.
+that is freed, outlived its callback, is of another type or garbage, for each argument in turn; with
+numbers that stand for nothing; from another thread; beside a freed neighbour; and in a wrong state.
+Each time there must be a status (or the value that stands for failure) and words. A function that is
+new is covered by its declaration; one whose wrong states nobody has thought of fails here.
 
 Usage: generate.py HEADER > matrix.c
 """
 
+import pathlib
 import re
 import sys
 
@@ -124,16 +125,11 @@ WRONG_STATES = {
     "hersh_simulation_watcher_new": ("OK(hersh_config_set_max_watches(f->config, 0));", "CONFIG"),
     "hersh_kharon_new": ("OK(hersh_kharon_config_set_workers(f->kharon_config, 0));", "CONFIG"),
 }
-# Functions that do the same in every state: those that make, free, set or read.
-STATELESS = re.compile(
-    r"hersh_alive|hersh_string_free|hersh_\w+_(new|free)$|hersh_(config|kharon_config|options|new_ticket|replay)_"
-    r"(set|add)_|hersh_(token|poll|report|ticket|simulation|router)_|hersh_flow_close|hersh_new_ticket_id"
-    r"|hersh_claim_(id|type|payload|attempts|token|remaining_ms|is_stopping|json|leave|error)$"
-    r"|hersh_watcher_(stop|stop_with|request_stop|request_stop_with|kill|stop_api_server|state|is_running|id"
-    r"|name|managed_name|now_ms|\w+_json)$"
-    r"|hersh_kharon_(stop|is_stopping|add_or_replace|add_if_absent|revive_all|list_json|stats_json|prometheus)$"
-    r"|hersh_context_(?!watch_)\w+"
-)
+# Functions that are wrong in no state, each by its name.
+STATELESS = {
+    line for line in (pathlib.Path(__file__).parent / "stateless.txt").read_text().splitlines()
+    if not line.startswith("#")
+}
 # They answer what is there before they are called, and cannot fail.
 CANNOT_FAIL = {"hersh_last_error_message", "hersh_state_name", "hersh_status_name", "hersh_version",
                "hersh_alive"}
@@ -240,7 +236,7 @@ def failed(function):
 cases = []
 
 
-def case(function, name, arguments, status=None, text="", before="", thread=False):
+def case(function, name, arguments, status=None, text="", before="", how="HERE"):
     """One call. `status` is what is expected: None is success, "" an answer that says nothing."""
     declare, back = outputs(function)
     call = f"{function.name}({', '.join(arguments)})"
@@ -259,7 +255,7 @@ def case(function, name, arguments, status=None, text="", before="", thread=Fals
     print("    forget_words();")
     print(f"    {function.answer} answer = {call};")
     print(f"    {expect} {back}\n}}")
-    cases.append((f"{function.name}: {name}", function.where, thread))
+    cases.append((f"{function.name}: {name}", function.where, how))
 
 
 def with_one(function, argument, expression):
@@ -281,7 +277,7 @@ def cases_of(function):
     )
     case(function, "after the end of its neighbours", good, before=before + neighbours)
     bound = function.where == "IN_CLAIM" or (function.simulated and not function.name.endswith("simulation_new"))
-    case(function, "from another thread", good, thread=True, before=before,
+    case(function, "from another thread", good, how="ON_ANOTHER_THREAD", before=before,
          status="WRONG_THREAD" if bound else None, text="thread" if bound else "")
     for kind, argument in function.arguments:
         if (kind.pointer or kind.callback) and not is_free:
@@ -304,20 +300,23 @@ def cases_of(function):
                 free = before
                 if name == "freed":
                     if kind.handle in WHERE:
-                        continue  # ends with its callback: the tests of each type show that
+                        continue  # ends with its callback, and has a case of its own
                     wrong, free = "gone", before + gone(kind.handle)
                 case(function, f"{argument} is {name}",
                      with_one(function, argument, f"({kind.text})({wrong})"), "INVALID_HANDLE", text, free)
         if kind.text == "int32_t" and argument in ENUMS:
             case(function, f"{argument} stands for nothing", with_one(function, argument, "99"),
                  "INVALID_ARGUMENT", "99", before)
+    if function.where != "OUTSIDE":
+        case(function, "after its callback has returned", good, "INVALID_HANDLE",
+             "its callback has returned", how="AFTERWARDS")
     if is_free:
         case(function, "NULL, as it may be", ["NULL"])
     if function.name in WRONG_STATES:
         setup, status = WRONG_STATES[function.name]
         case(function, "in a wrong state", good, status, before=setup)
-    elif not STATELESS.match(function.name):
-        sys.exit(f"{function.name}: in which state is it wrong? Say so in WRONG_STATES or STATELESS")
+    elif function.name not in STATELESS:
+        sys.exit(f"{function.name}: in which state is it wrong? Say so in WRONG_STATES, or stateless.txt")
 
 
 def gone(handle):
@@ -343,11 +342,14 @@ print("static int32_t stop_at_once(HershClaim *claim, void *data) {\n"
       "    return HERSH_OUTCOME_OK;\n}\n")
 with open(sys.argv[1], encoding="utf-8") as header:
     everything = [one for one in functions(header.read()) if one.name not in CANNOT_FAIL]
+declared = {one.name for one in everything}
+for name in sorted((STATELESS | set(WRONG_STATES)) - declared | STATELESS & set(WRONG_STATES)):
+    sys.exit(f"{name}: the header has no such function, or it is in WRONG_STATES and stateless.txt")
 for one in everything:
     cases_of(one)
 print("static const Case cases[] = {")
-for number, (name, where, thread) in enumerate(cases):
-    print(f'    {{"{name}", case_{number}, {where}, {str(thread).lower()}}},')
+for number, (name, where, how) in enumerate(cases):
+    print(f'    {{"{name}", case_{number}, {where}, {how}}},')
 print("};\n\nint main(void) {\n    record();\n    for (size_t at = 0; at < sizeof cases / sizeof *cases; at++) {"
       "\n        if (access(journal, F_OK) != 0) record();\n        run_case(&cases[at]);\n    }")
 print(f'    remove(journal);\n    printf("{len(cases)} cases of {len(everything)} functions\\n");')
