@@ -109,6 +109,10 @@ pub(crate) use handle_of;
 
 /// Hands something over to C, which owns the handle until it frees it.
 pub(crate) fn insert<T: Handle>(content: T) -> Answer<*mut T> {
+    place(Arc::new(content))
+}
+
+fn place<T: Handle>(content: Arc<T>) -> Answer<*mut T> {
     let mut table = lock(&T::table().0);
     let index = match table.free.pop() {
         Some(index) => index,
@@ -123,14 +127,14 @@ pub(crate) fn insert<T: Handle>(content: T) -> Answer<*mut T> {
     };
     let slot = &mut table.slots[index];
     slot.generation = (slot.generation + 1) & ((1 << GENERATION_BITS) - 1);
-    slot.content = Some(Arc::new(content));
+    slot.content = Some(content);
     ALIVE.fetch_add(1, Ordering::Relaxed);
     Ok(encode(T::TAG, index, slot.generation))
 }
 
 /// What a handle stands for.
 pub(crate) fn get<T: Handle>(handle: *const T, argument: &str) -> Answer<Arc<T>> {
-    find(handle, argument, |content| content.clone())
+    find(handle, argument, |slots, index| slots.slots[index].content.clone())
 }
 
 /// Takes a handle back from C; NULL is fine and gives nothing.
@@ -138,41 +142,48 @@ pub(crate) fn take<T: Handle>(handle: *mut T, argument: &str) -> Answer<Option<A
     if handle.is_null() {
         return Ok(None);
     }
-    let content = find(handle, argument, Option::take)?;
-    let (_, index, _) = decode(handle);
-    lock(&T::table().0).free.push(index);
+    let content = find(handle, argument, |slots, index| {
+        let content = slots.slots[index].content.take()?;
+        slots.free.push(index);
+        Some(content)
+    })?;
     ALIVE.fetch_sub(1, Ordering::Relaxed);
     Ok(Some(content))
 }
 
 /// A handle that is alive while this value is: what a callback is given.
-pub(crate) struct Lent<T: Handle>(*mut T);
+pub(crate) struct Lent<T: Handle> {
+    handle: *mut T,
+    content: Arc<T>,
+}
 
 impl<T: Handle> Lent<T> {
     pub(crate) fn new(content: T) -> Answer<Self> {
-        insert(content).map(Self)
+        let content = Arc::new(content);
+        let handle = place(Arc::clone(&content))?;
+        Ok(Self { handle, content })
     }
 
     pub(crate) const fn handle(&self) -> *mut T {
-        self.0
+        self.handle
     }
 
-    pub(crate) fn content(&self) -> Answer<Arc<T>> {
-        get(self.0, "the handle")
+    pub(crate) fn content(&self) -> &T {
+        &self.content
     }
 }
 
 impl<T: Handle> Drop for Lent<T> {
     fn drop(&mut self) {
         // Nobody else can have freed it: there is no function for that.
-        let _ = take(self.0, "the handle");
+        let _ = take(self.handle, "the handle");
     }
 }
 
 fn find<T: Handle>(
     handle: *const T,
     argument: &str,
-    pick: impl FnOnce(&mut Option<Arc<T>>) -> Option<Arc<T>>,
+    pick: impl FnOnce(&mut Slots<T>, usize) -> Option<Arc<T>>,
 ) -> Answer<Arc<T>> {
     if handle.is_null() {
         return Err(null(argument));
@@ -180,8 +191,8 @@ fn find<T: Handle>(
     let (tag, index, generation) = decode(handle);
     if tag == T::TAG as usize {
         let mut table = lock(&T::table().0);
-        let slot = table.slots.get_mut(index).filter(|slot| slot.generation == generation);
-        if let Some(content) = slot.and_then(|slot| pick(&mut slot.content)) {
+        let known = table.slots.get(index).is_some_and(|slot| slot.generation == generation);
+        if let Some(content) = known.then(|| pick(&mut table, index)).flatten() {
             return Ok(content);
         }
     }

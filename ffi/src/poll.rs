@@ -78,8 +78,7 @@ impl Polling {
         let _inside = self.home.as_ref().map(|home| home.enter());
         // SAFETY: C gave this function for this data; the handle is alive until it returns.
         let outcome = unsafe { (self.call)(lent.handle(), self.data.pointer()) };
-        let sink = lent.content().map_err(|failure| failure.words)?;
-        let Found { next, error } = std::mem::take(&mut *lock(&sink.found));
+        let Found { next, error } = std::mem::take(&mut *lock(&lent.content().found));
         match (outcome == HershOutcome::Ok as i32, next, error) {
             (true, Some(next), _) => Ok(next),
             (_, _, Some(error)) => Err(error),

@@ -83,7 +83,7 @@ pub unsafe extern "C" fn hersh_replay_run(
     let data = UserData::new(user_data, free_user_data);
     boundary::status(|| {
         let replay = handle::get(replay, "replay")?;
-        let managed = Managed::new(managed, data, None)?;
+        let mut managed = Managed::new(managed, data, None)?;
         // SAFETY: contract, outputs.
         let (same, report) = unsafe { (Out::new(same, "same")?, Out::optional(report)) };
         let env = lock(&replay.env).clone();

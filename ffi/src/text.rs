@@ -131,6 +131,24 @@ pub(crate) fn terminated(text: &str) -> CString {
     CString::new(visible).unwrap_or_default()
 }
 
+/// Room for one text after another, so that a text each execution is no allocation each execution.
+#[derive(Default)]
+pub(crate) struct Room(Vec<u8>);
+
+impl Room {
+    /// The most bytes that are kept for the next text.
+    const KEPT: usize = 64 * 1024;
+
+    /// Holds a text until the next. C reads it up to its first NUL, if there is one within.
+    pub(crate) fn hold(&mut self, text: &str) -> *const c_char {
+        self.0.clear();
+        self.0.shrink_to(Self::KEPT);
+        self.0.extend_from_slice(text.as_bytes());
+        self.0.push(0);
+        self.0.as_ptr().cast()
+    }
+}
+
 /// The strings that C owns, by their address.
 static STRINGS: Mutex<BTreeMap<usize, CString>> = Mutex::new(BTreeMap::new());
 

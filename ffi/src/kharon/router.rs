@@ -81,7 +81,7 @@ impl Handler {
         if outcome == HershOutcome::Ok as i32 {
             return Ok(());
         }
-        let reason = lent.content().ok().and_then(|claim| claim.reason());
+        let reason = lent.content().reason();
         Err(reason.unwrap_or_else(|| format!("the handler returned {outcome}")).into())
     }
 }

@@ -128,7 +128,7 @@ pub unsafe extern "C" fn hersh_watcher_manage(
     let data = UserData::new(user_data, free_user_data);
     boundary::status(|| {
         let watcher = get(watcher)?;
-        let managed = Managed::new(managed, data, watcher.home.clone())?;
+        let mut managed = Managed::new(managed, data, watcher.home.clone())?;
         // SAFETY: contract, texts.
         let name = unsafe { text(name, "name") }?;
         watcher.manage(name, move |message, context| managed.run(message, context))?;

@@ -103,12 +103,14 @@ static void handles_that_are_not_alive(void) {
     HershWatcher *watcher = NULL;
     HershConfig *config = NULL;
     char *text = NULL;
+    /* An address like any other, but one that looks like no type of handle wherever it lies. */
+    static char aligned[32] __attribute__((aligned(32)));
     own = watcher = watcher_of(misuses, NULL);
     OK(hersh_config_new(&config));
     REFUSED(HERSH_STATUS_INVALID_HANDLE, "is a HershConfig, not a HershWatcher",
             hersh_watcher_start((HershWatcher *)config));
     REFUSED(HERSH_STATUS_INVALID_HANDLE, "no HershWatcher that is alive",
-            hersh_watcher_start((HershWatcher *)&watcher));
+            hersh_watcher_start((HershWatcher *)aligned));
     OK(hersh_watcher_start(watcher));
     OK(hersh_watcher_send(watcher, "go"));
     OK(hersh_watcher_wait(watcher, LONG_MS, NULL));
