@@ -118,6 +118,7 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
             let what = format!("claim and settle {batch} by 4 threads");
             report.add(name(&what), "/s", value, Some(reference), None);
         }
+        work::report_apart(report, &store, tickets / 4, name);
         let (value, cpu) = engine::end_to_end(store, tickets);
         let reference = bare_end_to_end(&bare, waiting + tickets, tickets);
         let bar = Some(Bar::AtLeast(600_000.0));

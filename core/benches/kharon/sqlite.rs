@@ -135,6 +135,7 @@ fn one(
     let reference = microseconds(bare.poll_time(4, 200));
     report.add(name("poll of 4"), "us", took, Some(reference), None);
     drop(bare);
+    work::report_apart(report, &store, tickets / 5, name);
     // What is left is worked off from end to end.
     let (whole, _) = engine::end_to_end(store, tickets / 2);
     let bar = Some(Bar::ShareOfReference(0.5));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hersh::kharon::store::{Addition, Change, IfExists, Poll, Update};
 use hersh::kharon::{Label, NewTicket, Status, Store, Ticket};
 
-use crate::common::report::{percentile, rate};
+use crate::common::report::{Report, percentile, rate};
 
 /// Adds so many ready tickets, the first of that number, in batches, from so many threads, which
 /// take turns. How many a second.
@@ -86,6 +86,36 @@ pub(crate) fn settle(store: &dyn Store, count: usize, batch: usize, threads: usi
         }
     });
     rate(count / batch * batch, began.elapsed())
+}
+
+/// Claims so many tickets in batches, and then settles them, each apart from the other. How many a
+/// second are claimed, and how many settled.
+pub(crate) fn claim_then_settle(store: &dyn Store, count: usize, batch: usize) -> (f64, f64) {
+    let poll = poll(batch);
+    let began = Instant::now();
+    let claimed: Vec<Vec<Ticket>> =
+        (0..count / batch).map(|_| store.poll_pending(&poll).unwrap().tickets).collect();
+    let claiming = began.elapsed();
+    assert!(claimed.iter().all(|tickets| tickets.len() == batch), "tickets are missing");
+    let began = Instant::now();
+    for tickets in &claimed {
+        let settled = store.update(tickets.iter().map(done).collect()).unwrap();
+        assert!(settled.iter().all(Result::is_ok));
+    }
+    let count = count / batch * batch;
+    (rate(count, claiming), rate(count, began.elapsed()))
+}
+
+/// Reports claiming and settling tens by one thread, each apart.
+pub(crate) fn report_apart(
+    report: &mut Report,
+    store: &dyn Store,
+    count: usize,
+    name: impl Fn(&str) -> String,
+) {
+    let (claimed, settled) = claim_then_settle(store, count, 10);
+    report.add(name("claim 10, apart"), "/s", claimed, None, None);
+    report.add(name("settle 10, apart"), "/s", settled, None, None);
 }
 
 /// Takes one of what is left, if there is one.
