@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{BOUND, Engine, hersh, until};
+use crate::{BOUND, Engine, filters, hersh, until};
 
 /// A `hersh host` on a free port, with its own data folder. Dropping it ends the process and removes
 /// what it left on the engine.
@@ -185,7 +185,7 @@ impl<'e> HostProcess<'e> {
     }
 
     /// By which the engine's things are labelled.
-    fn id(&self) -> String {
+    pub fn id(&self) -> String {
         let id = fs::read_to_string(self.data().join("host.id")).expect("a host has an id");
         id.trim().to_owned()
     }
@@ -209,7 +209,9 @@ impl Drop for HostProcess<'_> {
         // It may have ended already; then this does nothing.
         let _ = self.running.child.kill();
         let _ = self.running.child.wait();
-        self.engine.clean(&self.id());
+        let id = self.id();
+        self.engine.clean(&id);
+        filters::remove(&id);
     }
 }
 
@@ -227,6 +229,8 @@ fn launch(engine: &Engine, folder: &Path, access: Access) -> Running {
         ])
         .arg(data(folder))
         .args((access == Access::Open).then_some("--no-auth"))
+        // A person's own engine is often used without being root; the walls have tests that need it.
+        .args((!geteuid().is_root()).then_some("--allow-open-network"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log.expect("a file can be made in a new folder"))

@@ -7,6 +7,7 @@
 #![allow(clippy::missing_panics_doc, reason = "a panic is how a test fails, as said above")]
 
 mod engine;
+pub mod filters;
 mod host;
 mod parts;
 mod terminal;

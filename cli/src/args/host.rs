@@ -10,6 +10,7 @@ use crate::units::EngineAddress;
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "With --json it prints {\"url\",\"data_dir\"} once it serves.\n\n\
     SIGTERM and Ctrl-C end it well: programs go on running, and the next host takes them up.")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct HostArgs {
     /// Address of the API; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
@@ -20,6 +21,9 @@ pub struct HostArgs {
     /// Allow `--runtime runc`, under which nothing stands between programs and the kernel
     #[arg(long)]
     pub allow_runc: bool,
+    /// Allow programs a network where packet filters cannot keep them from this machine's services
+    #[arg(long)]
+    pub allow_open_network: bool,
     /// Serve everyone who can reach the address, which must be a loopback one
     #[arg(long)]
     pub no_auth: bool,

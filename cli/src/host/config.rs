@@ -83,6 +83,9 @@ pub struct HostConfig {
     pub runtime: Runtime,
     /// Whether [`Runtime::Runc`] may be used at all.
     pub allow_runc: bool,
+    /// Whether programs may have a network where the host cannot keep them from this machine's
+    /// services and its cloud's metadata addresses.
+    pub allow_open_network: bool,
     /// What a program gets that asks for nothing.
     pub default_limits: Limits,
     /// The most that a program may ask for.
@@ -115,6 +118,7 @@ impl HostConfig {
             docker: DockerConfig::default(),
             runtime: Runtime::default(),
             allow_runc: false,
+            allow_open_network: false,
             default_limits: Limits::default(),
             max_limits: Limits::MOST,
             sources: SourceLimits::default(),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::compose::{ComposeSpec, GenerateOptions, Policy, check, generate, validate};
 use super::docker::Docker;
 use super::engine::{BuildJob, EngineError};
-use super::parts::{Parts, missing_runtime};
+use super::parts::{Parts, missing_runtime, open_network};
 use super::request::Health;
 use super::resolv;
 use crate::program::{
@@ -201,6 +201,10 @@ impl HostHandler {
             return Err("this engine would not keep programs apart: see the host's warnings, or \
                         start it with network none"
                 .to_owned());
+        }
+        // What was open when it was last looked at may have been closed since.
+        if !spec.ports.is_empty() && facts.open.is_some() && !self.0.config.allow_open_network {
+            return self.0.uphold().map_or(Ok(()), |why| Err(open_network(&why, false)));
         }
         Ok(())
     }

@@ -172,6 +172,15 @@ impl Parts {
         probed
     }
 
+    /// Makes sure that programs cannot reach what they should not; why they can, where they can.
+    pub(super) fn uphold(&self) -> Option<String> {
+        let open = self.engine.uphold().err();
+        if let Some(facts) = &mut *self.facts.write().unwrap_or_else(PoisonError::into_inner) {
+            facts.open.clone_from(&open);
+        }
+        open
+    }
+
     /// The engine did not answer: when it does again, it may be another.
     pub(super) fn forget_facts(&self) {
         *self.facts.write().unwrap_or_else(PoisonError::into_inner) = None;
@@ -195,10 +204,25 @@ impl Parts {
         {
             warnings.insert(0, words);
         }
+        let allowed = self.config.allow_open_network;
+        warnings.extend(facts.open.map(|why| open_network(&why, allowed)));
         let complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         warnings.extend(complaints.iter().map(|(part, words)| format!("{part}: {words}")));
         EngineReport { version: facts.version, runtime: self.config.runtime, warnings }
     }
+}
+
+/// What is wrong when programs can reach what they should not, and what that means for them.
+pub(super) fn open_network(why: &str, is_allowed: bool) -> String {
+    let reach = "this machine's services and its cloud's metadata addresses";
+    if is_allowed {
+        return format!("programs can reach {reach}: {why}");
+    }
+    format!(
+        "programs with a network cannot be started, since they could reach {reach}: {why}; run the \
+         host as root on its engine's machine with iptables installed, or start it with \
+         --allow-open-network to do without these walls"
+    )
 }
 
 /// What is wrong when the engine does not know the runtime.

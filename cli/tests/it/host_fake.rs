@@ -1,11 +1,12 @@
 //! The host on an engine in memory.
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hersh_cli::host::engine::FakeEngine;
-use hersh_cli::host::{Health, HostError, ListFilter, NetworkMode};
+use hersh_cli::host::{Health, Host, HostConfig, HostError, ListFilter, NetworkMode};
 use hersh_cli::program::{Attempt, RestartMode, State};
 
-use crate::support::{PATIENCE, deploy, new_program, open, read_all, read_until, wait_for};
+use crate::support::{PATIENCE, config, deploy, new_program, open, read_all, read_until, wait_for};
 
 #[test]
 fn a_program_is_created_started_stopped_and_deleted() {
@@ -230,6 +231,52 @@ fn a_port_that_somebody_else_took_is_replaced_and_the_new_one_remembered() {
     wait_for(&host, &id, State::Stopped);
     drop(host);
     assert_eq!(open(dir.path(), &engine).get(&id).unwrap().port, ready.port);
+}
+
+#[test]
+fn a_network_without_walls_is_refused_unless_it_is_allowed_by_name() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    engine.set_open(Some("only root may"));
+    let mut config = config(dir.path());
+    let open = |config: &HostConfig| {
+        Host::open_with(config.clone(), |_, _, _| Arc::new(engine.clone())).unwrap()
+    };
+    let host = open(&config);
+    let id = host.create(new_program()).unwrap().program_id;
+    host.start(&id).unwrap();
+    let failed = wait_for(&host, &id, State::Error).error_msg;
+    assert!(
+        failed.contains("only root may") && failed.contains("--allow-open-network"),
+        "{failed}"
+    );
+    assert_eq!(engine.running(), 0);
+    let is_said = || host.engine_report().warnings.iter().any(|words| failed.contains(words));
+    assert!(is_said(), "{:?}: {failed}", host.engine_report().warnings);
+
+    // One that has no network is behind a wall of its own.
+    let mut alone = new_program();
+    alone.network = NetworkMode::None;
+    let alone = host.create(alone).unwrap().program_id;
+    host.start(&alone).unwrap();
+    wait_for(&host, &alone, State::Ready);
+
+    // Closed meanwhile: that is found out without a new host.
+    engine.set_open(None);
+    host.start(&id).unwrap();
+    wait_for(&host, &id, State::Ready);
+    assert!(!is_said());
+    host.stop(&id).unwrap();
+    wait_for(&host, &id, State::Stopped);
+    host.shutdown();
+    drop(host);
+
+    engine.set_open(Some("only root may"));
+    config.allow_open_network = true;
+    let host = open(&config);
+    host.start(&id).unwrap();
+    wait_for(&host, &id, State::Ready);
+    let warnings = host.engine_report().warnings;
+    assert!(warnings.iter().any(|words| words.starts_with("programs can reach")), "{warnings:?}");
 }
 
 #[test]

@@ -25,8 +25,8 @@ fn a_container_is_started_under_gvisor_and_nothing_of_it_stays() {
     let detail = check("gvisor")["detail"].as_str().unwrap_or_default().to_owned();
     assert!(detail.contains("4.4.0"), "{detail}");
     for name in [
-        "docker", "runc", "limits", "runsc", "builds", "network", "address", "ports", "data",
-        "disk",
+        "docker", "runc", "limits", "runsc", "builds", "walls", "network", "address", "ports",
+        "data", "disk",
     ] {
         let check = check(name);
         assert!(check["status"] == "ok" || check["remedy"].is_string(), "{name}: {report}");

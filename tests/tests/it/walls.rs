@@ -1,8 +1,9 @@
 //! The walls between programs, and between a program and the host, tried from inside.
 
-use std::net::TcpListener;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
 
-use hersh_tests::{HostProcess, engine, probe, until};
+use hersh_tests::{Engine, HostProcess, engine, filters, probe, until};
 
 use crate::whole_path::context;
 
@@ -40,8 +41,73 @@ fn two_programs_cannot_reach_each_other_nor_the_host() {
         assert!(outcome.starts_with("refused"), "{target}: {outcome}");
     }
     // The machine itself reaches both, or the walls above prove nothing.
-    assert!(std::net::TcpStream::connect(format!("127.0.0.1:{published}")).is_ok());
-    assert!(std::net::TcpStream::connect(format!("127.0.0.1:{api}")).is_ok());
+    assert!(TcpStream::connect(format!("127.0.0.1:{published}")).is_ok());
+    assert!(TcpStream::connect(format!("127.0.0.1:{api}")).is_ok());
+}
+
+#[test]
+fn a_program_reaches_no_service_of_the_machine_for_as_long_as_it_runs() {
+    let Some(engine) = walled_engine() else { return };
+    let mut host = HostProcess::start(&engine);
+    let id = host.deploy(probe(PROBE).path(), "inmate");
+    let networks = host.container(&id)["NetworkSettings"]["Networks"].clone();
+    let network = networks.as_object().and_then(|all| all.values().next()).expect("one network");
+    let gateway = network["Gateway"].as_str().expect("a gateway").to_owned();
+    // What comes of reaching for a service that listens on all interfaces: a new one each time.
+    let reach = |host: &HostProcess<'_>| {
+        let service = TcpListener::bind("0.0.0.0:0").expect("a port is free");
+        let port = service.local_addr().expect("it listens").port();
+        TcpStream::connect((gateway.as_str(), port)).expect("this machine reaches itself");
+        attempt(host, &id, &format!("dial {gateway}:{port}"))
+    };
+    let outcome = reach(&host);
+    assert!(outcome.starts_with("refused"), "{outcome}");
+    let set = filters::of(&host.id());
+    assert!(!set.is_empty());
+
+    // Nothing else keeps it from there, or the rest would prove nothing.
+    filters::remove(&host.id());
+    assert_eq!(reach(&host), "reached");
+    // The host that comes after a power cut sets them again.
+    host.kill_and_start_again();
+    host.until_state("inmate", "Ready");
+    assert_eq!(filters::of(&host.id()), set);
+    let outcome = reach(&host);
+    assert!(outcome.starts_with("refused"), "{outcome}");
+
+    // It runs on when the host ends, and so do its walls; they go with the last program.
+    assert!(host.terminate().success());
+    assert_eq!(filters::of(&host.id()), set);
+    host.kill_and_start_again();
+    host.ok(["rm", "inmate"]);
+    until("the program to be gone", || match host.containers().len() {
+        0 => Ok(()),
+        left => Err(left),
+    });
+    assert!(host.terminate().success());
+    assert_eq!(filters::of(&host.id()), [""; 0]);
+}
+
+#[test]
+fn a_port_that_another_container_publishes_to_everybody_is_not_reached() {
+    let Some(engine) = walled_engine() else { return };
+    let host = HostProcess::start(&engine);
+    let id = host.deploy(probe(PROBE).path(), "inmate");
+    let image = host.container(&id)["Image"].as_str().expect("it has an image").to_owned();
+    // Not this host's, on the engine's usual bridge, open to all.
+    let publish = ["run", "--detach", "--label=hersh.host=nobody", "--publish=0.0.0.0::8080"];
+    let other = Removed(&engine, engine.docker(&[&publish[..], &[image.as_str()]].concat()));
+    let seen = engine.inspect(&other.1)["NetworkSettings"].take();
+    let published = seen["Ports"]["8080/tcp"][0]["HostPort"].as_str().expect("a port");
+    let gateway = seen["Networks"]["bridge"]["Gateway"].as_str().expect("a gateway");
+    let address = seen["Networks"]["bridge"]["IPAddress"].as_str().expect("an address");
+    for target in [format!("{gateway}:{published}"), format!("{address}:8080")] {
+        until(&format!("{target} to answer this machine"), || {
+            TcpStream::connect(&target).map(drop).map_err(|error| error.to_string())
+        });
+        let outcome = attempt(&host, &id, &format!("dial {target}"));
+        assert!(outcome.starts_with("refused"), "{target}: {outcome}");
+    }
 }
 
 #[test]
@@ -87,4 +153,25 @@ fn attempt(host: &HostProcess<'_>, id: &str, what: &str) -> String {
         let outcome = context(host, id, what);
         outcome.as_str().map(str::to_owned).ok_or(outcome)
     })
+}
+
+/// An engine, where this process may set packet filters beside it.
+fn walled_engine() -> Option<Engine> {
+    if rustix::process::geteuid().is_root() {
+        return engine();
+    }
+    let why = "only root may set the packet filters that this test is about";
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{why}");
+    // Past the test's captured output: a skip must be seen.
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+    None
+}
+
+/// A container that is removed with this value.
+struct Removed<'e>(&'e Engine, String);
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        self.0.docker(&["rm", "--force", "--volumes", &self.1]);
+    }
 }

@@ -37,6 +37,21 @@ fn filters(file: &Path) -> Check {
     }
 }
 
+// Whether programs can be kept from what a program of another machine could not reach either.
+pub(super) fn walls(tried: Result<(), String>) -> Check {
+    const NAME: &str = "walls";
+    let Err(why) = tried else {
+        let detail = "programs can be kept from this machine's services and its cloud's metadata";
+        return Check::ok(NAME, detail);
+    };
+    Check::fail(
+        NAME,
+        format!("programs could reach this machine's services and its cloud's metadata: {why}"),
+        "run doctor and the host as root on the engine's machine with iptables installed, or the \
+         host with --allow-open-network",
+    )
+}
+
 fn address(listen: SocketAddr) -> Check {
     match TcpListener::bind(listen) {
         Ok(_) => Check::ok("address", format!("{listen} is free for the API")),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Session;
 use crate::args::DoctorArgs;
+use crate::host::docker::try_walls;
 use crate::output::{Exit, Failure};
 
 /// How a check came out.
@@ -59,9 +60,10 @@ pub(super) fn run(args: &DoctorArgs, session: &mut Session<'_>) -> Result<Exit, 
     let settings = session.settings(None)?;
     session.output.status("asking the Docker engine");
     let address = super::engine_address(args.docker.as_ref(), session.environment);
-    let engine = engine::Engine::new(address);
+    let engine = engine::Engine::new(address.clone());
     let mut checks = engine.look(|step| session.output.status(step));
     session.output.status("looking at this machine");
+    checks.push(machine::walls(try_walls(address.as_deref())));
     checks.extend(machine::look(args.listen, &settings.data_dir));
     let failed = checks.iter().filter(|check| check.status == Status::Fail).count();
     if session.output.style().json {
@@ -114,6 +116,8 @@ mod tests {
             Check::ok("docker", "28.2.2"),
             Check::note("builds", "RUN steps execute outside gVisor", "build what you trust"),
             Check::fail("runsc", "not registered\nwith the engine", "install it"),
+            machine::walls(Ok(())),
+            machine::walls(Err("only root may set packet filters".to_owned())),
         ];
         assert_eq!(render(&checks), include_str!("../../../tests/snapshots/doctor.txt"));
     }

@@ -93,6 +93,7 @@ fn config(
         RuntimeArg::Runc => Runtime::Runc,
     };
     config.allow_runc = args.allow_runc;
+    config.allow_open_network = args.allow_open_network;
     if args.runtime == RuntimeArg::Runc && !args.allow_runc {
         return Err(Failure::new(Exit::Usage, "runc is no wall between programs and the kernel")
             .with_remedy("say --allow-runc if every program here is trusted"));

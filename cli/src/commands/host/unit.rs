@@ -23,7 +23,11 @@ fn render(args: &HostArgs, own: &Path, data_dir: &Path) -> Result<String, Failur
     if args.runtime == RuntimeArg::Runc {
         words.extend(["--runtime", "runc"].map(str::to_owned));
     }
-    for (wanted, flag) in [(args.allow_runc, "--allow-runc"), (args.no_auth, "--no-auth")] {
+    for (wanted, flag) in [
+        (args.allow_runc, "--allow-runc"),
+        (args.allow_open_network, "--allow-open-network"),
+        (args.no_auth, "--no-auth"),
+    ] {
         if wanted {
             words.push(flag.to_owned());
         }
@@ -37,6 +41,8 @@ fn render(args: &HostArgs, own: &Path, data_dir: &Path) -> Result<String, Failur
     // A dash: the folder may not be there yet. Paths know specifiers, and no variables.
     let writable = format!("-{data}").replace('\\', "\\\\").replace('"', "\\\"");
     let _ = writeln!(unit, "ReadWritePaths=\"{}\"", writable.replace('%', "%%"));
+    // What changes packet filters takes turns by it; the engine has made it where it is used.
+    unit.push_str("ReadWritePaths=-/run/xtables.lock\n");
     // The usual folder is made by systemd, so that the first start needs no preparation.
     if data == "/var/lib/hersh" {
         unit.push_str("StateDirectory=hersh\nStateDirectoryMode=0700\n");

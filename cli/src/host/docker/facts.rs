@@ -11,6 +11,8 @@ use crate::program::Cancel;
 const LEAVE: Duration = Duration::from_secs(5);
 /// The bridge option that keeps containers of one bridge apart.
 const APART: &str = "com.docker.network.bridge.enable_icc";
+/// The bridge option that names its interface.
+pub(super) const INTERFACE: &str = "com.docker.network.bridge.name";
 
 pub(super) fn probe(docker: &Docker) -> Result<EngineFacts, EngineError> {
     let out = docker.ask(&["info", "--format", "{{json .}}"])?;
@@ -31,7 +33,7 @@ pub(super) fn probe(docker: &Docker) -> Result<EngineFacts, EngineError> {
         .unwrap_or_default();
     let bridge = ensure_bridge(docker);
     if let Ok(network) = &bridge {
-        facts.warnings.extend(walls::ensure(docker, network).err().map(|why| open_words(&why)));
+        facts.open = walls::ensure(docker, network).err();
     }
     match bridge {
         Ok(_) => facts.keeps_apart = true,
@@ -80,20 +82,9 @@ fn shortcomings(info: &Value, version: &str) -> Vec<String> {
     words
 }
 
-fn open_words(why: &str) -> String {
-    format!(
-        "programs can reach services of this machine that listen on all interfaces, and its cloud's \
-         metadata addresses: {why}"
-    )
-}
-
 /// Sets the packet filters again, in case somebody has cleared them away.
 pub(super) fn uphold(docker: &Docker) -> Result<(), String> {
-    let name = Docker::bridge(&docker.host_id);
-    let out = docker.ask(&["network", "inspect", "--format", "{{json .}}", &name]);
-    let out = out.map_err(|error| error.to_string())?;
-    let network: Value = serde_json::from_slice(&out).map_err(|error| error.to_string())?;
-    walls::ensure(docker, &network).map_err(|why| open_words(&why))
+    walls::ensure(docker, &ensure_bridge(docker)?)
 }
 
 /// Makes the host's bridge, or makes sure that the one that is there keeps programs apart.
@@ -102,6 +93,7 @@ fn ensure_bridge(docker: &Docker) -> Result<Value, String> {
     let look = || docker.ask(&["network", "inspect", "--format", "{{json .}}", &name]);
     let label = format!("{LABEL_HOST}={}", docker.host_id);
     let option = format!("{APART}=false");
+    let interface = format!("{INTERFACE}={}", interface(&docker.host_id));
     let make = || {
         docker.ask(&[
             "network",
@@ -109,6 +101,8 @@ fn ensure_bridge(docker: &Docker) -> Result<Value, String> {
             "--driver=bridge",
             "--opt",
             &option,
+            "--opt",
+            &interface,
             "--label",
             &label,
             &name,
@@ -128,6 +122,12 @@ fn ensure_bridge(docker: &Docker) -> Result<Value, String> {
         return Err(format!("network {name} exists and does not have {option}"));
     }
     filtering().map(|()| network)
+}
+
+/// What the bridge's interface is called, so that an administrator's own filters may name it: the
+/// kernel takes 15 bytes.
+fn interface(host_id: &str) -> String {
+    format!("hersh{host_id:.10}")
 }
 
 /// Removes the host's bridge, unless programs are on it.

@@ -21,6 +21,7 @@ use crate::program::{Attempt, Cancel, ContainerId, ImageId, ProgramId};
 
 pub use process::{Call, Keep, RunError, Runner};
 pub use stream::LogStream;
+pub use walls::try_walls;
 
 /// How long the engine may take to answer a question.
 const ASK: Duration = Duration::from_secs(30);

@@ -32,6 +32,7 @@ struct Inner {
     taken_ports: BTreeSet<u16>,
     down: bool,
     cannot_limit: Vec<&'static str>,
+    open: Option<String>,
     mute: bool,
     mute_ports: BTreeSet<u16>,
     lie: Option<Lie>,
@@ -107,6 +108,11 @@ impl FakeEngine {
     /// What the engine says that it cannot limit, from the next probe on.
     pub fn set_cannot_limit(&self, what: Vec<&'static str>) {
         self.lock().cannot_limit = what;
+    }
+
+    /// Why programs could reach what they should not, until it is said otherwise.
+    pub fn set_open(&self, why: Option<&str>) {
+        self.lock().open = why.map(str::to_owned);
     }
 
     /// Whether programs that are started never answer.
@@ -238,11 +244,16 @@ impl Inner {
 impl Engine for FakeEngine {
     fn probe(&self) -> Result<EngineFacts, EngineError> {
         self.enter("probe", None)?;
+        let (open, cannot_limit) = {
+            let inner = self.lock();
+            (inner.open.clone(), inner.cannot_limit.clone())
+        };
         Ok(EngineFacts {
             version: "0.0.0-fake".to_owned(),
             runtimes: vec!["runsc".to_owned(), "runc".to_owned()],
             keeps_apart: true,
-            cannot_limit: self.lock().cannot_limit.clone(),
+            open,
+            cannot_limit,
             warnings: vec![],
         })
     }
@@ -352,6 +363,10 @@ impl Engine for FakeEngine {
 
     fn interrupt(&self) {
         self.interrupted.cancel();
+    }
+
+    fn uphold(&self) -> Result<(), String> {
+        self.lock().open.clone().map_or(Ok(()), Err)
     }
 
     fn close(&self) {}

@@ -49,6 +49,9 @@ pub struct EngineFacts {
     pub runtimes: Vec<String>,
     /// Whether programs on the host's bridge cannot reach each other.
     pub keeps_apart: bool,
+    /// Why programs on the host's bridge can reach this machine's services and its cloud's metadata
+    /// addresses, where they can.
+    pub open: Option<String>,
     /// What it cannot limit: a program's contract names all of it, and so none can be started.
     pub cannot_limit: Vec<&'static str>,
     /// What it cannot do of the contract, a sentence each.
@@ -180,7 +183,7 @@ pub trait Engine: Send + Sync + 'static {
     /// place: others may have cleared it away.
     ///
     /// # Errors
-    /// What programs can reach that they should not, and why.
+    /// Why it is not.
     fn uphold(&self) -> Result<(), String> {
         Ok(())
     }
