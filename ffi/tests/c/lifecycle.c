@@ -91,8 +91,9 @@ int main(void) {
     CHECK(strstr(text, "\"executions\":4") && strstr(text, "\"state\":\"Stopped\""));
     OK(hersh_string_free(text));
 
-    /* A stopped watcher starts again. */
+    /* A stopped watcher starts again. A stop that came any sooner would cancel its first execution. */
     OK(hersh_watcher_start(watcher));
+    OK(hersh_watcher_wait_for(watcher, HERSH_STATE_READY, LONG_MS));
     OK(hersh_watcher_stop(watcher, NULL));
     OK(hersh_watcher_wait(watcher, 0, NULL));
     CHECK(seen.cleanups == 2 && seen.freed == 0);
