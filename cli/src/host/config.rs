@@ -98,6 +98,10 @@ pub struct HostConfig {
     pub ports: RangeInclusive<u16>,
     /// How long a build may take.
     pub build_timeout: Duration,
+    /// Bytes of memory that each step of a build may use; only the classic builder keeps to it.
+    pub build_memory_bytes: u64,
+    /// Bytes of a build's output that are kept.
+    pub build_log_bytes: u64,
     /// How long a started program has until it answers.
     pub ready_timeout: Duration,
     /// How long a container has between being asked to end and being killed.
@@ -125,6 +129,8 @@ impl HostConfig {
             max_programs: 10_000,
             ports: 19_001..=29_999,
             build_timeout: Duration::from_secs(15 * 60),
+            build_memory_bytes: 4 << 30,
+            build_log_bytes: 8 << 20,
             ready_timeout: Duration::from_secs(60),
             stop_grace: Duration::from_secs(10),
             check_every: Duration::from_secs(2),

@@ -85,6 +85,8 @@ impl HostHandler {
             context: storage.src(id),
             log,
             timeout: self.0.config.build_timeout,
+            memory_bytes: self.0.config.build_memory_bytes,
+            log_bytes: self.0.config.build_log_bytes,
         };
         let began = Instant::now();
         let built = self.0.engine.build(job, cancel);

@@ -29,6 +29,10 @@ pub struct LimitsRequest {
     /// Processes and threads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pids: Option<u32>,
+    /// Bytes in `/state`: refused by name, as no host can enforce it. `/state` is a folder of the
+    /// machine's own file system, which other programs fill as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_bytes: Option<u64>,
 }
 
 /// When a program counts as Ready.

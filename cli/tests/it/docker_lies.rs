@@ -39,7 +39,10 @@ impl Rig {
         let path = self.dir.path().join("build.log");
         let log = File::create(&path).unwrap();
         let timeout = Duration::from_secs(60);
-        (BuildJob { program_id: id, attempt: Attempt(3), context, log, timeout }, path)
+        let (program_id, attempt) = (id, Attempt(3));
+        let (memory_bytes, log_bytes) = (64 << 20, 1_000);
+        let job = BuildJob { program_id, attempt, context, log, timeout, memory_bytes, log_bytes };
+        (job, path)
     }
 }
 
@@ -121,6 +124,7 @@ fn a_build_leaves_its_output_and_its_labels() {
     let calls = rig.calls();
     let build = calls.lines().next().unwrap();
     for part in [
+        "--memory=67108864 --memory-swap=67108864",
         "--label=hersh.attempt=3",
         "--label=hersh.host=00000000000000aa",
         "--label=hersh.program=alice-build-0123456789ab-deadbeef",
@@ -147,6 +151,18 @@ fn a_build_that_fails_or_answers_nothing_says_so() {
     );
     let (job, _) = lying.job(&id, "FROM scratch");
     is_unclear(&lying.docker.build(job, &Cancel::new()));
+}
+
+#[test]
+fn the_log_of_a_build_that_talks_too_much_is_cut_with_words() {
+    let rig = rig("yes 123456789 | head -n 500; echo the end of it >&2; exit 1");
+    let id = program();
+    let (job, log) = rig.job(&id, "FROM scratch");
+    let error = rig.docker.build(job, &Cancel::new()).unwrap_err().to_string();
+    assert!(error.ends_with("the end of it"), "{error}");
+    let log = std::fs::read_to_string(log).unwrap();
+    let words = "\nhersh: this log ends at 1000 bytes, and its writer goes on\n";
+    assert_eq!(log, "123456789\n".repeat(100) + words);
 }
 
 #[test]

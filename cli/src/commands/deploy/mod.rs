@@ -114,7 +114,7 @@ fn body(args: &DeployArgs, session: &mut Session<'_>) -> Result<CreateProgram, F
     let limits = LimitsRequest {
         memory_bytes: args.memory.map(|size| size.0),
         milli_cpus: args.cpus.map(|cpus| cpus.0),
-        pids: None,
+        ..LimitsRequest::default()
     };
     let mut body = CreateProgram {
         user_id: args.user.clone().unwrap_or_else(|| user(session)),

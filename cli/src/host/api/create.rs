@@ -148,6 +148,7 @@ fn of_query(query: Option<&str>) -> Result<NewProgram, ApiError> {
         memory_bytes: query.number("memory_bytes", 0..=MAX_NUMBER)?,
         milli_cpus: number(query.number("milli_cpus", 0..=u32::MAX.into())?),
         pids: number(query.number("pids", 0..=u32::MAX.into())?),
+        ..LimitsRequest::default()
     };
     program.health = Health {
         path: query.text("health_path"),

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Call, Docker, EngineError, Keep, RunError, Scratch, cancelled, say};
+use super::{BoundedLog, Call, Docker, EngineError, Keep, RunError, Scratch, cancelled, say};
 use crate::host::compose::{STATE_DIR, labels};
 use crate::host::engine::BuildJob;
 use crate::program::{Cancel, ImageId};
@@ -30,6 +30,9 @@ pub(super) fn build(
     let mut args = vec![
         "build".to_owned(),
         "--force-rm".to_owned(),
+        // Without swap besides, as programs.
+        format!("--memory={}", job.memory_bytes),
+        format!("--memory-swap={}", job.memory_bytes),
         format!("--file={}", dockerfile.display()),
         format!("--iidfile={}", id_file.0.display()),
         format!("--tag=hersh-program:{program}"),
@@ -63,7 +66,7 @@ fn run(
             deadline: job.timeout,
             keep: Keep::Last(LAST_WORDS),
             merge: true,
-            log: Some(log),
+            log: Some(BoundedLog { file: log, most: job.log_bytes }),
         };
         match docker.runner.run(&call, cancel) {
             Ok(_) => return Ok(()),

@@ -19,7 +19,7 @@ use super::config::DockerConfig;
 use super::engine::{BuildJob, Engine, EngineError, EngineFacts, Listed};
 use crate::program::{Attempt, Cancel, ContainerId, ImageId, ProgramId};
 
-pub use process::{Call, Keep, RunError, Runner};
+pub use process::{BoundedLog, Call, Keep, RunError, Runner};
 pub use stream::LogStream;
 pub use walls::try_walls;
 

@@ -71,6 +71,10 @@ pub struct BuildJob<'a> {
     pub log: File,
     /// How long it may take.
     pub timeout: Duration,
+    /// Bytes of memory that each of its steps may use.
+    pub memory_bytes: u64,
+    /// Bytes of its output that the log takes; the rest is left out, and the log says so.
+    pub log_bytes: u64,
 }
 
 /// One of this host's containers.

@@ -87,6 +87,13 @@ impl Host {
     }
 
     fn limits(&self, asked: LimitsRequest) -> Result<Limits, HostError> {
+        if asked.state_bytes.is_some() {
+            let reason = "cannot be enforced: /state is a folder of this machine's file system, \
+                          which has no bound for one folder; leave it out, and give the host's data \
+                          folder a file system of its own to bound all programs together";
+            let field = "limits.state_bytes".to_owned();
+            return Err(HostError::Invalid { field, reason: reason.to_owned() });
+        }
         let HostConfig { default_limits, max_limits, .. } = &self.inner.parts.config;
         let limits = Limits {
             memory_bytes: asked.memory_bytes.unwrap_or(default_limits.memory_bytes),

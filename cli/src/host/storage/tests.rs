@@ -138,3 +138,20 @@ fn logs_are_bounded_in_number_and_in_what_is_read() {
     assert_eq!(storage.read_log(&log).unwrap().len(), 4 << 20);
     assert_eq!(storage.read_log(Path::new("/nowhere/log")).unwrap(), b"");
 }
+
+#[test]
+fn what_programs_share_is_written_whole_by_many_at_once() {
+    let (dir, storage) = created();
+    let shared = dir.path().join("shared");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for round in 0..50_u8 {
+                    storage.write_public(&shared, &[round; 100]).unwrap();
+                }
+            });
+        }
+    });
+    let content = fs::read(&shared).unwrap();
+    assert_eq!(content, vec![content[0]; 100]);
+}

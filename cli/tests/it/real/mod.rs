@@ -1,5 +1,6 @@
 //! The host on a real engine with real gVisor: `HERSH_TEST_DOCKER_HOST` says where it is.
 mod contract;
+mod endurance;
 mod faults;
 mod killing;
 mod network;

@@ -91,6 +91,14 @@ fn answer(path: &str) -> String {
                 Err(error) => format!("{error}"),
             }
         }
+        // A message that is acknowledged once its count is kept.
+        "count" => {
+            let kept = std::fs::read_to_string("/state/count").ok();
+            let count = kept.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) + 1;
+            std::fs::write("/state/count.new", count.to_string()).unwrap();
+            std::fs::rename("/state/count.new", "/state/count").unwrap();
+            count.to_string()
+        }
         "own" => std::fs::read_to_string("/etc/hosts").unwrap_or_default(),
         "hog" => {
             let mut kept = Vec::new();

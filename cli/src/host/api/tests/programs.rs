@@ -78,6 +78,7 @@ fn requests_that_ask_for_too_much_or_nonsense_are_refused_by_name() {
     let cases = [
         ("colour", json!("red"), "unknown field `colour`"),
         ("limits", json!({"gpu": 1}), "unknown field `gpu`"),
+        ("limits", json!({"state_bytes": 1}), "limits.state_bytes cannot be enforced"),
         ("user_id", json!("../x"), "user_id"),
         ("name", json!("--privileged"), "name"),
         ("restart", json!("often"), "unknown variant `often`"),

@@ -101,6 +101,34 @@ pub enum Keep {
     Last(usize),
 }
 
+/// A file that takes what a program writes, up to a size.
+#[derive(Debug)]
+pub struct BoundedLog {
+    /// The file; what is in it already counts.
+    pub file: File,
+    /// The most bytes that it may have. Then it says that it is cut, and takes no more.
+    pub most: u64,
+}
+
+impl BoundedLog {
+    fn try_clone(&self) -> std::io::Result<Self> {
+        Ok(Self { file: self.file.try_clone()?, most: self.most })
+    }
+
+    /// Writes as much as there is room for; tells whether it takes more.
+    fn write(&self, bytes: &[u8]) -> std::io::Result<bool> {
+        let mut file = &self.file;
+        let room = self.most.saturating_sub(file.metadata()?.len());
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        if bytes.len() <= room {
+            return file.write_all(bytes).map(|()| true);
+        }
+        file.write_all(&bytes[..room])?;
+        writeln!(file, "\nhersh: this log ends at {} bytes, and its writer goes on", self.most)?;
+        Ok(false)
+    }
+}
+
 /// One run of a program.
 #[derive(Debug)]
 pub struct Call<'a> {
@@ -112,8 +140,8 @@ pub struct Call<'a> {
     pub keep: Keep,
     /// Whether its standard error goes the same way as its standard output, in order.
     pub merge: bool,
-    /// A file that gets everything that it writes, while it writes.
-    pub log: Option<File>,
+    /// A file that gets what it writes, while it writes.
+    pub log: Option<BoundedLog>,
 }
 
 impl<'a> Call<'a> {
@@ -211,7 +239,7 @@ fn start(
     call: &Call<'_>,
     parts: &Sender<Part>,
 ) -> std::io::Result<(Child, usize)> {
-    let log = || call.log.as_ref().map(File::try_clone).transpose();
+    let log = || call.log.as_ref().map(BoundedLog::try_clone).transpose();
     let (out, out_end) = std::io::pipe()?;
     let mut drains = vec![(out, log()?, call.keep, true)];
     if call.merge {
@@ -248,7 +276,7 @@ fn start(
 }
 
 /// Reads until the end; keeps and logs what it is told to.
-fn drain(mut pipe: impl Read, mut log: Option<File>, keep: Keep) -> (Vec<u8>, bool) {
+fn drain(mut pipe: impl Read, mut log: Option<BoundedLog>, keep: Keep) -> (Vec<u8>, bool) {
     let (mut kept, mut flooded) = (Vec::new(), false);
     let mut buffer = [0_u8; 16 << 10];
     loop {
@@ -258,8 +286,8 @@ fn drain(mut pipe: impl Read, mut log: Option<File>, keep: Keep) -> (Vec<u8>, bo
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(_) => break,
         };
-        // A log that cannot be written must not stop the program that writes it.
-        log = log.filter(|file| (&*file).write_all(bytes).is_ok());
+        // A log that cannot be written, or is full, must not stop the program that writes it.
+        log = log.filter(|log| log.write(bytes).unwrap_or(false));
         match keep {
             Keep::All(limit) => {
                 let room = limit.saturating_sub(kept.len());

@@ -46,7 +46,7 @@ fn a_deadline_ends_the_whole_group() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let log = file.reopen().unwrap();
     let error = shell(script, |call| {
-        call.log = Some(log);
+        call.log = Some(BoundedLog { file: log, most: u64::MAX });
         call.deadline = Duration::from_millis(300);
     });
     assert!(matches!(error, Err(RunError::Deadline { .. })), "{error:?}");
@@ -75,7 +75,9 @@ fn a_cancellation_ends_it() {
         other.cancel();
     });
     let log = File::from(std::os::fd::OwnedFd::from(writer));
-    let error = shell_until("echo up; sleep 1000", &cancel, |call| call.log = Some(log));
+    let error = shell_until("echo up; sleep 1000", &cancel, |call| {
+        call.log = Some(BoundedLog { file: log, most: u64::MAX });
+    });
     canceller.join().unwrap();
     assert!(matches!(error, Err(RunError::Cancelled { .. })), "{error:?}");
     let before = shell_until("exit 0", &cancel, |_| {});
