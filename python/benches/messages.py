@@ -148,15 +148,16 @@ ROWS = [
 
 
 def main() -> None:
-    print(f"{'Python':<32}{'hersh':>12}{'queue.Queue':>14}{'ratio':>8}  bar")
+    print(f"{'Python':<32}{'hersh':>12}{'queue.Queue':>14}{'faster':>8}  bar")
     lines = []
     for name, mine, hand, bar in ROWS:
         # Alternating, so that a busy moment of the machine meets both.
         pairs = [(mine(), hand()) for _ in range(ROUNDS)]
         ns, hand_ns = (statistics.median(column) for column in zip(*pairs))
         print(f"{name:<32}{ns:>9.0f} ns{hand_ns:>11.0f} ns{hand_ns / ns:>8.2f}  {bar}")
-        figures = {"bench": "python", "name": name, "ns": round(ns), "queue_ns": round(hand_ns)}
-        lines.append(json.dumps({**figures, "ratio": round(hand_ns / ns, 3)}))
+        figures = {"bench": f"python: {name}", "unit": "ns", "value": round(ns)}
+        reference = {"reference": round(hand_ns), "ratio": round(ns / hand_ns, 3)}
+        lines.append(json.dumps(figures | reference))
     print("\n".join(lines))
 
 
