@@ -9,7 +9,7 @@ use hersh_cli::host::engine::Engine;
 use hersh_cli::host::{Host, ListFilter, ProgramView};
 use hersh_cli::program::State;
 
-use super::{real_config, rig_on, static_program};
+use super::{Rig, real_config, rig_on, static_program};
 use crate::support::PATIENCE;
 
 const PORTS: std::ops::RangeInclusive<u16> = 19_360..=19_389;
@@ -81,16 +81,17 @@ fn hosts_killed_at_random_instants_leave_one_container_for_each_ready_program() 
         child.kill().unwrap();
         child.wait().unwrap();
         if kill % 10 == 9 {
-            dir = settled(dir, &format!("seed {seed}, after {kill} kills"));
+            dir = settled(dir, &format!("seed {seed}, after {kill} kills")).keep();
             let _ = writeln!(std::io::stderr(), "{} kills outlived", kill + 1);
         }
     }
-    settled(dir, &format!("seed {seed}"));
+    // Its end takes the programs away.
+    drop(settled(dir, &format!("seed {seed}")));
 }
 
 /// Opens the folder once more, and looks at everything when it has come to rest.
-fn settled(dir: tempfile::TempDir, about: &str) -> tempfile::TempDir {
-    let mut rig = rig_on(dir, PORTS).unwrap();
+fn settled(dir: tempfile::TempDir, about: &str) -> Rig {
+    let rig = rig_on(dir, PORTS).unwrap();
     let at_rest = |view: &ProgramView| {
         let rests =
             matches!(view.state, State::Created | State::Ready | State::Stopped | State::Error);
@@ -129,5 +130,5 @@ fn settled(dir: tempfile::TempDir, about: &str) -> tempfile::TempDir {
         );
         std::thread::sleep(Duration::from_millis(100));
     }
-    rig.keep()
+    rig
 }
