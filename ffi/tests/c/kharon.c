@@ -244,10 +244,10 @@ static void run_by_workers(void) {
         OK(hersh_new_ticket_free(ticket));
     }
     OK(hersh_kharon_run(seen.kharon, router));
-    CHECK(seen.greeted == 3);
     OK(hersh_router_free(router));
-    /* Waits for the handler that has just stopped it. */
+    /* Waits for the handler that has just stopped it, and for those that had begun by then. */
     OK(hersh_kharon_free(seen.kharon));
+    CHECK(seen.greeted >= 3);
     CHECK(seen.freed == 1);
 }
 
