@@ -16,10 +16,12 @@
  *    never used again for something else; expect new ones.
  *
  * 3. Handles. Each comes from a _new (or as an output) and is given back once with the _free of its
- *    type; _free(NULL) is fine. HershContext and HershPoll are lent to a callback and end with it. A handle is looked up and never followed: one
- *    that is NULL, freed, of another type, out of its callback, or plain garbage is answered with
- *    HERSH_STATUS_NULL_ARGUMENT or HERSH_STATUS_INVALID_HANDLE. Freeing a handle while another
- *    thread uses it is defined: the other call finishes. Compare handles, do not dereference them.
+ *    type; _free(NULL) is fine. HershContext, HershPoll and HershClaim are lent to a callback and end
+ *    with it. A handle is looked up and never followed: one that is NULL, freed, of another type, out
+ *    of its callback, or plain garbage is answered with HERSH_STATUS_NULL_ARGUMENT or
+ *    HERSH_STATUS_INVALID_HANDLE. Freeing a handle while another thread uses it is defined: the other
+ *    call finishes; so is a callback that returns while another thread uses what it was lent. Compare
+ *    handles, do not dereference them.
  *
  * 4. Texts. Texts are UTF-8 and end with a NUL; they are read before the function returns and not
  *    kept. What is not UTF-8 is HERSH_STATUS_INVALID_UTF8. Bytes come with their length. Values are

@@ -16,10 +16,12 @@
  *    never used again for something else; expect new ones.
  *
  * 3. Handles. Each comes from a _new (or as an output) and is given back once with the _free of its
- *    type; _free(NULL) is fine. HershContext and HershPoll are lent to a callback and end with it. A handle is looked up and never followed: one
- *    that is NULL, freed, of another type, out of its callback, or plain garbage is answered with
- *    HERSH_STATUS_NULL_ARGUMENT or HERSH_STATUS_INVALID_HANDLE. Freeing a handle while another
- *    thread uses it is defined: the other call finishes. Compare handles, do not dereference them.
+ *    type; _free(NULL) is fine. HershContext, HershPoll and HershClaim are lent to a callback and end
+ *    with it. A handle is looked up and never followed: one that is NULL, freed, of another type, out
+ *    of its callback, or plain garbage is answered with HERSH_STATUS_NULL_ARGUMENT or
+ *    HERSH_STATUS_INVALID_HANDLE. Freeing a handle while another thread uses it is defined: the other
+ *    call finishes; so is a callback that returns while another thread uses what it was lent. Compare
+ *    handles, do not dereference them.
  *
  * 4. Texts. Texts are UTF-8 and end with a NUL; they are read before the function returns and not
  *    kept. What is not UTF-8 is HERSH_STATUS_INVALID_UTF8. Bytes come with their length. Values are
@@ -1146,8 +1148,8 @@ HershStatus hersh_flow_push_json(HershFlow *flow, const char *value, uint64_t ti
 HershStatus hersh_flow_close(HershFlow *flow);
 
 /**
- * How many handles and strings this program holds and has not freed. A program that frees what it
- * is given reads 0 before it ends. From any thread.
+ * How many handles and strings this program holds and has not freed; what callbacks are lent does
+ * not count. A program that frees what it is given reads 0 before it ends. From any thread.
  */
 size_t hersh_alive(void);
 
@@ -1841,8 +1843,9 @@ HershState hersh_report_state(const HershReport *report);
 size_t hersh_report_unserved_count(const HershReport *report);
 
 /**
- * The text of an unserved message, the oldest at `index` 0; NULL when there is none. `length` gets
- * its length in bytes and may be NULL. Valid until the report is freed.
+ * The text of an unserved message, the oldest at `index` 0; NULL when there is none. It ends with
+ * a NUL that is not counted; `length` gets its length in bytes, by which a text with NULs within
+ * can be read whole, and may be NULL. Valid until the report is freed.
  */
 const char *hersh_report_unserved(const HershReport *report, size_t index, size_t *length);
 
@@ -2089,7 +2092,9 @@ HershStatus hersh_watcher_send(HershWatcher *watcher, const char *content);
 
 /**
  * Like `hersh_watcher_send`, for a text of `length` bytes that need not end with a NUL and may
- * have NULs within. It must be UTF-8 all the same.
+ * have NULs within. It must be UTF-8 all the same, as a message is text wherever it is seen: in
+ * logs, journals and the WatcherAPI too. Other bytes travel in a text, like base64, or as the
+ * payload of a ticket.
  */
 HershStatus hersh_watcher_send_bytes(HershWatcher *watcher, const uint8_t *content, size_t length);
 

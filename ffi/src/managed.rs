@@ -7,9 +7,8 @@ use std::sync::Arc;
 use hersh::{Context, ManagedError, Message};
 
 use crate::callback::{HershManagedFn, UserData};
-use crate::context::HershContext;
+use crate::context::{HershContext, Lender};
 use crate::error::Answer;
-use crate::handle::Lent;
 use crate::outcome::meant;
 use crate::simulation::Home;
 use crate::text::{Room, null};
@@ -19,6 +18,7 @@ pub(crate) struct Managed {
     call: unsafe extern "C" fn(*const c_char, *mut HershContext, *mut c_void) -> i32,
     data: UserData,
     home: Option<Arc<Home>>,
+    lender: Lender,
     /// Where C reads the message of the execution that runs.
     message: Room,
 }
@@ -30,7 +30,8 @@ impl Managed {
         home: Option<Arc<Home>>,
     ) -> Answer<Self> {
         let call = managed.ok_or_else(|| null("managed"))?;
-        Ok(Self { call, data, home, message: Room::default() })
+        let lender = Lender::new(home.clone())?;
+        Ok(Self { call, data, home, lender, message: Room::default() })
     }
 
     /// Runs it once.
@@ -39,12 +40,12 @@ impl Managed {
         message: Option<&Message>,
         context: &Context,
     ) -> Result<(), ManagedError> {
-        let shown = HershContext::new(context, self.home.clone());
-        let lent = Lent::new(shown).map_err(|failure| failure.words)?;
         let text = message.map_or(ptr::null(), |message| self.message.hold(message.content()));
         let _inside = self.home.as_ref().map(|home| home.enter());
-        // SAFETY: C gave this function for this data; text and handle are alive until it returns.
-        let outcome = unsafe { (self.call)(text, lent.handle(), self.data.pointer()) };
-        meant(outcome, lent.content().reason().as_deref())
+        let (outcome, execution) = self.lender.lend(context, |handle| {
+            // SAFETY: C gave this function for this data; text and handle are alive until it returns.
+            unsafe { (self.call)(text, handle, self.data.pointer()) }
+        });
+        meant(outcome, execution.and_then(|execution| execution.reason()).as_deref())
     }
 }

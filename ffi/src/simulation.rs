@@ -14,7 +14,7 @@ use crate::context::unix_ms;
 use crate::error::{Answer, Failure};
 use crate::handle::{self, handle_of};
 use crate::status::HershStatus;
-use crate::text::{Out, hand_over, json, text};
+use crate::text::{Out, json, tell, text};
 use crate::watcher::HershWatcher;
 
 /// A virtual clock and the watchers that live by it: for testing a program without waiting. A day of
@@ -235,13 +235,7 @@ pub unsafe extern "C" fn hersh_simulation_trace(
     simulation: *const HershSimulation,
     trace: *mut *mut c_char,
 ) -> HershStatus {
-    boundary::status(|| {
-        let simulation = get(simulation)?;
-        // SAFETY: contract, outputs.
-        let out = unsafe { Out::new(trace, "trace") }?;
-        out.set(hand_over(&simulation.simulation.trace().to_string()));
-        Ok(())
-    })
+    tell(trace, "trace", || Ok(get(simulation)?.simulation.trace()))
 }
 
 /// A digest of the text of all changes of state so far: two runs that did the same have the same.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char};
+use std::fmt::Display;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -131,6 +132,11 @@ pub(crate) fn terminated(text: &str) -> CString {
     CString::new(visible).unwrap_or_default()
 }
 
+/// Text as C reads it by its length, with the NULs that it may have within. One more ends it.
+pub(crate) fn whole(text: &str) -> Box<[u8]> {
+    [text.as_bytes(), b"\0"].concat().into()
+}
+
 /// Room for one text after another, so that a text each execution is no allocation each execution.
 #[derive(Default)]
 pub(crate) struct Room(Vec<u8>);
@@ -158,6 +164,20 @@ pub(crate) fn hand_over(text: &str) -> *mut c_char {
     let address = string.as_ptr().cast_mut();
     lock(&STRINGS).insert(address as usize, string);
     address
+}
+
+/// Answers with a text, or with JSON, that C gives back with `hersh_string_free`.
+pub(crate) fn tell<T: Display>(
+    place: *mut *mut c_char,
+    argument: &str,
+    find: impl FnOnce() -> Answer<T>,
+) -> HershStatus {
+    boundary::status(|| {
+        // SAFETY: contract, outputs.
+        let out = unsafe { Out::new(place, argument) }?;
+        out.set(hand_over(&find()?.to_string()));
+        Ok(())
+    })
 }
 
 /// How many strings C owns.

@@ -12,22 +12,18 @@ use crate::callback::{HershFreeFn, HershMemoFn, HershPollFn, UserData};
 use crate::error::Failure;
 use crate::poll::{Polling, failed};
 use crate::status::HershStatus;
-use crate::text::{Out, hand_over, json, lock, null, text};
+use crate::text::{Out, json, lock, null, tell, text};
 
 /// Something that C reads for as long as it is kept.
 pub(super) enum Kept {
-    Bytes(Vec<u8>),
+    Text(Box<[u8]>),
     Memo(UserData),
 }
 
 impl Kept {
-    pub(super) const fn bytes(bytes: Vec<u8>) -> Self {
-        Self::Bytes(bytes)
-    }
-
     pub(super) fn address<T>(&self) -> *mut T {
         match self {
-            Self::Bytes(bytes) => bytes.as_ptr().cast_mut().cast(),
+            Self::Text(text) => text.as_ptr().cast_mut().cast(),
             Self::Memo(data) => data.pointer().cast(),
         }
     }
@@ -47,15 +43,13 @@ pub unsafe extern "C" fn hersh_context_get_value_json(
     key: *const c_char,
     value: *mut *mut c_char,
 ) -> HershStatus {
-    boundary::status(|| {
+    tell(value, "value", || {
         let context = get(context)?;
-        // SAFETY: contract, texts and outputs.
-        let (key, out) = unsafe { (text(key, "key")?, Out::new(value, "value")?) };
-        let value = context.context.get_value::<Json>(key)?.ok_or_else(|| {
+        // SAFETY: contract, texts.
+        let key = unsafe { text(key, "key") }?;
+        context.get_value::<Json>(key)?.ok_or_else(|| {
             Failure::new(HershStatus::NotFound, format_args!("no value {key:?} in this session"))
-        })?;
-        out.set(hand_over(&value.to_string()));
-        Ok(())
+        })
     })
 }
 
@@ -70,7 +64,7 @@ pub unsafe extern "C" fn hersh_context_set_value_json(
         let context = get(context)?;
         // SAFETY: contract, texts.
         let (key, value) = unsafe { (text(key, "key")?, json(value, "value")?) };
-        context.context.set_value(key, value);
+        context.set_value(key, value);
         Ok(())
     })
 }
@@ -93,7 +87,7 @@ pub unsafe extern "C" fn hersh_context_update_value_json(
         // SAFETY: contract, texts.
         let key = unsafe { text(key, "key") }?;
         let mut words = None;
-        let updated = context.context.update_value::<Json>(key, |old| {
+        let updated = context.update_value::<Json>(key, |old| {
             polling.value(old.as_ref()).map_err(|error| {
                 words = Some(error.clone());
                 error.into()
@@ -125,7 +119,7 @@ pub unsafe extern "C" fn hersh_context_memo(
         // SAFETY: contract, texts and outputs.
         let (name, out) = unsafe { (text(name, "name")?, Out::new(value, "value")?) };
         let compute = compute.ok_or_else(|| null("compute"))?;
-        let memo = context.context.try_memo(name, || {
+        let memo = context.try_memo(name, || {
             // SAFETY: C gave this function for this data.
             let value = unsafe { compute(user_data) };
             if value.is_null() {
@@ -148,6 +142,6 @@ pub unsafe extern "C" fn hersh_context_clear_memo(
     boundary::value(false, || {
         let context = get(context)?;
         // SAFETY: contract, texts.
-        Ok(context.context.clear_memo(unsafe { text(name, "name") }?))
+        Ok(context.clear_memo(unsafe { text(name, "name") }?))
     })
 }

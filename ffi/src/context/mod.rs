@@ -1,10 +1,12 @@
 //! One execution, seen from inside.
 
 mod keeping;
+mod lending;
 mod watching;
 
 use std::collections::BTreeSet;
 use std::ffi::{CString, c_char};
+use std::ops::Deref;
 use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,20 +16,19 @@ use serde_json::{Value as Json, json};
 
 use crate::boundary;
 use crate::error::{Answer, Failure};
-use crate::handle::{self, handle_of};
+use crate::handle;
 use crate::outcome::HershOutcome;
 use crate::simulation::Home;
 use crate::status::HershStatus;
-use crate::text::{Out, lock, terminated, text};
+use crate::text::{Out, lock, terminated, text, whole};
 use keeping::Kept;
+pub(crate) use lending::{HershContext, Lender};
 
 #[cfg(test)]
 pub(crate) use {keeping::*, watching::*};
 
-/// One execution, seen from inside. A callback is given it, and it lives until that callback
-/// returns; then it is answered with `HERSH_STATUS_INVALID_HANDLE`. While it lives, it may be used
-/// from other threads too.
-pub struct HershContext {
+/// One execution, as C sees it.
+pub(crate) struct Execution {
     context: Context,
     reason: Mutex<Option<String>>,
     /// Texts that C reads until the callback returns.
@@ -37,10 +38,16 @@ pub struct HershContext {
     home: Option<Arc<Home>>,
 }
 
-handle_of!(HershContext, Context);
+impl Deref for Execution {
+    type Target = Context;
 
-impl HershContext {
-    pub(crate) fn new(context: &Context, home: Option<Arc<Home>>) -> Self {
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl Execution {
+    fn new(context: &Context, home: Option<Arc<Home>>) -> Self {
         Self {
             context: context.clone(),
             reason: Mutex::default(),
@@ -72,17 +79,15 @@ impl HershContext {
         if !text.contains('\0') {
             return self.keep(text);
         }
-        let mut bytes = text.as_bytes().to_vec();
-        bytes.push(0);
-        let kept = Arc::new(Kept::bytes(bytes));
+        let kept = Arc::new(Kept::Text(whole(text)));
         let address = kept.address();
         lock(&self.memos).push(kept);
         address
     }
 }
 
-fn get(context: *const HershContext) -> Answer<Arc<HershContext>> {
-    handle::get(context, "context")
+fn get(context: *const HershContext) -> Answer<Arc<Execution>> {
+    handle::ask(context, "context", HershContext::execution)
 }
 
 /// Why an execution runs. The numbers are explicit and never used again.
@@ -105,7 +110,7 @@ pub enum HershTrigger {
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_trigger(context: *const HershContext) -> HershTrigger {
     boundary::value(HershTrigger::Invalid, || {
-        Ok(match get(context)?.context.trigger() {
+        Ok(match get(context)?.trigger() {
             Trigger::Init => HershTrigger::Init,
             Trigger::Message => HershTrigger::Message,
             Trigger::Cleanup => HershTrigger::Cleanup,
@@ -122,7 +127,7 @@ pub extern "C" fn hersh_context_trigger(context: *const HershContext) -> HershTr
 pub extern "C" fn hersh_context_trigger_json(context: *const HershContext) -> *const c_char {
     boundary::value(ptr::null(), || {
         let context = get(context)?;
-        let trigger = context.context.trigger();
+        let trigger = context.trigger();
         let vars = trigger.changes().iter().map(|change| {
             json!({
                 "name": change.name(),
@@ -149,7 +154,7 @@ pub unsafe extern "C" fn hersh_context_message(
         let context = get(context)?;
         // SAFETY: contract, outputs.
         let (text, length) = unsafe { (Out::new(text, "text")?, Out::optional(length)) };
-        let message = context.context.message().ok_or_else(|| {
+        let message = context.message().ok_or_else(|| {
             Failure::new(HershStatus::NotFound, "this execution serves no message")
         })?;
         text.set(context.keep_whole(message.content()));
@@ -163,21 +168,21 @@ pub unsafe extern "C" fn hersh_context_message(
 /// Counts the messages of a session from 1; 0 when this execution serves none.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_message_id(context: *const HershContext) -> u64 {
-    boundary::value(0, || Ok(get(context)?.context.message().map_or(0, hersh::Message::id)))
+    boundary::value(0, || Ok(get(context)?.message().map_or(0, hersh::Message::id)))
 }
 
 /// Counts from 1; above 1 this is a retry after a crash, with the same message and trigger. 0 in
 /// the cleanup function, and when it is no context that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_attempt(context: *const HershContext) -> u32 {
-    boundary::value(0, || Ok(get(context)?.context.attempt()))
+    boundary::value(0, || Ok(get(context)?.attempt()))
 }
 
 /// The number of this execution in its session, from 1, retries counted too; 0 when it is no
 /// context that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_execution(context: *const HershContext) -> u64 {
-    boundary::value(0, || Ok(get(context)?.context.execution()))
+    boundary::value(0, || Ok(get(context)?.execution()))
 }
 
 /// The watcher's id, until the callback returns; NULL when it is no context that is alive.
@@ -185,7 +190,7 @@ pub extern "C" fn hersh_context_execution(context: *const HershContext) -> u64 {
 pub extern "C" fn hersh_context_watcher_id(context: *const HershContext) -> *const c_char {
     boundary::value(ptr::null(), || {
         let context = get(context)?;
-        Ok(context.keep(context.context.watcher_id()))
+        Ok(context.keep(context.watcher_id()))
     })
 }
 
@@ -198,14 +203,14 @@ pub(crate) fn unix_ms(at: SystemTime) -> u64 {
 /// that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_now_ms(context: *const HershContext) -> u64 {
-    boundary::value(0, || Ok(unix_ms(get(context)?.context.now())))
+    boundary::value(0, || Ok(unix_ms(get(context)?.now())))
 }
 
 /// When this execution will count as timed out, in milliseconds since the Unix epoch; 0 when it is
 /// no context that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_deadline_ms(context: *const HershContext) -> u64 {
-    boundary::value(0, || Ok(unix_ms(get(context)?.context.deadline())))
+    boundary::value(0, || Ok(unix_ms(get(context)?.deadline())))
 }
 
 /// How many milliseconds this execution has left; 0 once its deadline has passed, and when it is no
@@ -213,7 +218,7 @@ pub extern "C" fn hersh_context_deadline_ms(context: *const HershContext) -> u64
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_remaining_ms(context: *const HershContext) -> u64 {
     boundary::value(0, || {
-        let left = get(context)?.context.remaining().as_millis();
+        let left = get(context)?.remaining().as_millis();
         Ok(u64::try_from(left).unwrap_or(u64::MAX))
     })
 }
@@ -222,14 +227,14 @@ pub extern "C" fn hersh_context_remaining_ms(context: *const HershContext) -> u6
 /// stopped or killed. `true` when it is no context that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_cancelled(context: *const HershContext) -> bool {
-    boundary::value(true, || Ok(get(context)?.context.cancelled()))
+    boundary::value(true, || Ok(get(context)?.cancelled()))
 }
 
 /// Waits for `milliseconds`, or until this execution is cancelled; whether the whole time has
 /// passed.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_sleep_ms(context: *const HershContext, milliseconds: u64) -> bool {
-    boundary::value(false, || Ok(get(context)?.context.sleep(Duration::from_millis(milliseconds))))
+    boundary::value(false, || Ok(get(context)?.sleep(Duration::from_millis(milliseconds))))
 }
 
 /// Writes a line to the watcher's context log.
@@ -241,7 +246,7 @@ pub unsafe extern "C" fn hersh_context_log(
     boundary::status(|| {
         let context = get(context)?;
         // SAFETY: contract, texts.
-        context.context.log(unsafe { text(words, "words") }?);
+        context.log(unsafe { text(words, "words") }?);
         Ok(())
     })
 }
@@ -257,7 +262,7 @@ pub unsafe extern "C" fn hersh_context_get_env(
         let context = get(context)?;
         // SAFETY: contract, texts.
         let key = unsafe { text(key, "key") }?;
-        context.context.get_env(key).map(|value| context.keep(value)).ok_or_else(|| {
+        context.get_env(key).map(|value| context.keep(value)).ok_or_else(|| {
             Failure::new(HershStatus::NotFound, format_args!("no environment value {key:?}"))
         })
     })

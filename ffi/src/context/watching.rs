@@ -8,7 +8,7 @@ use std::time::Duration;
 use hersh::Watched;
 use serde_json::Value as Json;
 
-use super::{HershContext, get};
+use super::{Execution, HershContext, get};
 use crate::boundary;
 use crate::callback::{HershFreeFn, HershPollFn, UserData};
 use crate::error::Answer;
@@ -19,7 +19,7 @@ use crate::status::HershStatus;
 use crate::text::{Out, text};
 use crate::watched::{HershTick, HershWatched};
 
-impl HershContext {
+impl Execution {
     fn show(&self, watched: &Watched<Json>) -> HershWatched {
         let keep = |text: Option<&str>| text.map_or(ptr::null(), |text| self.keep(text));
         HershWatched {
@@ -36,7 +36,7 @@ fn watch(
     context: *const HershContext,
     name: *const c_char,
     watched: *mut HershWatched,
-    watch: impl FnOnce(&HershContext, &str) -> Answer<Watched<Json>>,
+    watch: impl FnOnce(&Execution, &str) -> Answer<Watched<Json>>,
 ) -> HershStatus {
     boundary::status(|| {
         let context = get(context)?;
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn hersh_context_watch_call(
         let polling = Polling::new(poll, &data, context.home.clone(), "poll")?;
         let mut last = None;
         let every = Duration::from_millis(every_ms);
-        let seen = context.context.watch_call(name, every, move || {
+        let seen = context.watch_call(name, every, move || {
             let next = polling.value(last.as_ref())?;
             last = Some(next.clone());
             Ok::<Json, String>(next)
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn hersh_context_watch_call_update(
         let updating = Polling::new(update, &data, context.home.clone(), "update")?;
         let updating = Arc::new(updating);
         let every = Duration::from_millis(every_ms);
-        let seen = context.context.watch_call_update(name, every, move || {
+        let seen = context.watch_call_update(name, every, move || {
             let (fetched, updating) = (fetching.value(None)?, Arc::clone(&updating));
             Ok::<_, String>(move |last: Option<&Json>| {
                 Ok(match updating.next(last, Some(&fetched))? {
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn hersh_context_watch_flow(
     watched: *mut HershWatched,
 ) -> HershStatus {
     watch(context, name, watched, |context, name| {
-        Ok(context.context.watch_flow(name, handle::get(flow, "flow")?.receiver())?)
+        Ok(context.watch_flow(name, handle::get(flow, "flow")?.receiver())?)
     })
 }
 
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn hersh_context_watch_flow_latest(
     watched: *mut HershWatched,
 ) -> HershStatus {
     watch(context, name, watched, |context, name| {
-        Ok(context.context.watch_flow_latest(name, handle::get(flow, "flow")?.receiver())?)
+        Ok(context.watch_flow_latest(name, handle::get(flow, "flow")?.receiver())?)
     })
 }
 
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn hersh_context_watch_tick(
         let context = get(context)?;
         // SAFETY: contract, texts and outputs.
         let (name, out) = unsafe { (text(name, "name")?, Out::optional(tick)) };
-        let seen = context.context.watch_tick(name, Duration::from_millis(every_ms))?;
+        let seen = context.watch_tick(name, Duration::from_millis(every_ms))?;
         if let Some(out) = out {
             let (count, unix_ms) = seen.value().map_or((0, 0), |tick| (tick.count, tick.unix_ms));
             out.set(HershTick { count, unix_ms, triggered: seen.triggered() });
@@ -177,6 +177,6 @@ pub unsafe extern "C" fn hersh_context_unwatch(
     boundary::value(false, || {
         let context = get(context)?;
         // SAFETY: contract, texts.
-        Ok(context.context.unwatch(unsafe { text(name, "name") }?))
+        Ok(context.unwatch(unsafe { text(name, "name") }?))
     })
 }

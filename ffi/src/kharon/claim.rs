@@ -14,7 +14,7 @@ use crate::error::{Answer, Failure};
 use crate::handle::{self, handle_of};
 use crate::outcome::HershOutcome;
 use crate::status::HershStatus;
-use crate::text::{Out, hand_over, lock, terminated, text};
+use crate::text::{lock, tell, terminated, text};
 
 /// For settling a ticket whoever has it, rather than under a claim.
 pub const HERSH_NO_CLAIM: u64 = 0;
@@ -150,14 +150,7 @@ pub unsafe extern "C" fn hersh_claim_json(
     claim: *const HershClaim,
     json: *mut *mut c_char,
 ) -> HershStatus {
-    boundary::status(|| {
-        with(claim, |_, claim| {
-            // SAFETY: contract, outputs.
-            let out = unsafe { Out::new(json, "json") }?;
-            out.set(hand_over(&shown(claim.ticket()).to_string()));
-            Ok(())
-        })
-    })
+    tell(json, "json", || with(claim, |_, claim| Ok(shown(claim.ticket()))))
 }
 
 /// The work is done. The ticket is kept; one that repeats goes back to pending. Returns when the

@@ -6,13 +6,12 @@ use hersh::kharon::{GroupError, Kharon, Label, NewGroup, TicketId};
 use serde_json::json;
 
 use super::adding::tickets_of;
-use super::looking::show;
 use super::new_ticket::HershNewTicket;
 use super::{HershKharon, get};
 use crate::boundary;
 use crate::error::Failure;
 use crate::status::HershStatus;
-use crate::text::text;
+use crate::text::{tell, text};
 use crate::token::timeout;
 
 /// Opens a group, to which tickets can then be added. When it is closed and none of them is pending
@@ -82,14 +81,15 @@ pub unsafe extern "C" fn hersh_kharon_group_json(
     name: *const c_char,
     group: *mut *mut c_char,
 ) -> HershStatus {
-    show(kharon, group, "group", |kharon| {
+    tell(group, "group", || {
+        let kharon = get(kharon)?;
         // SAFETY: contract, texts.
         let name = Label::new(unsafe { text(name, "name") }?)?;
         let group = kharon.kharon.group(&name)?.ok_or_else(|| {
             Failure::new(HershStatus::NotFound, format_args!("there is no group {name:?}"))
         })?;
         let ids: Vec<_> = group.finalizers.iter().map(TicketId::as_str).collect();
-        let shown = json!({
+        Ok(json!({
             "name": group.name.as_str(),
             "closed": group.closed,
             "pending": group.progress.pending,
@@ -98,7 +98,6 @@ pub unsafe extern "C" fn hersh_kharon_group_json(
             "cancelled": group.progress.cancelled,
             "finalizers": ids,
             "finished_at_us": group.finished_at.map(hersh::kharon::Timestamp::as_micros),
-        });
-        Ok(shown.to_string())
+        }))
     })
 }

@@ -9,10 +9,10 @@ use super::settling::filter;
 use super::ticket::{HershTicket, asked_for, shown};
 use super::{HershKharon, get};
 use crate::boundary;
-use crate::error::{Answer, Failure};
+use crate::error::Failure;
 use crate::handle;
 use crate::status::HershStatus;
-use crate::text::{Out, hand_over, text};
+use crate::text::{Out, tell, text};
 
 /// The ticket of an id, as the store has it now. Free it with `hersh_ticket_free`.
 /// `HERSH_STATUS_NOT_FOUND` when there is none.
@@ -50,7 +50,8 @@ pub unsafe extern "C" fn hersh_kharon_list_json(
     after: *const u64,
     listing: *mut *mut c_char,
 ) -> HershStatus {
-    show(kharon, listing, "listing", |kharon| {
+    tell(listing, "listing", || {
+        let kharon = get(kharon)?;
         // SAFETY: contract, texts.
         let filter = Filter { status: asked_for(status)?, ..unsafe { filter(kind, tube, group) }? };
         let page = Page::first(at_most);
@@ -58,7 +59,7 @@ pub unsafe extern "C" fn hersh_kharon_list_json(
         let page = unsafe { after.as_ref() }.map_or(page, |after| page.after(Cursor(*after)));
         let listing = kharon.kharon.list(&filter, &page)?;
         let tickets: Json = listing.tickets.iter().map(shown).collect();
-        Ok(json!({ "tickets": tickets, "next": listing.next.map(|next| next.0) }).to_string())
+        Ok(json!({ "tickets": tickets, "next": listing.next.map(|next| next.0) }))
     })
 }
 
@@ -69,16 +70,15 @@ pub unsafe extern "C" fn hersh_kharon_stats_json(
     kharon: *const HershKharon,
     stats: *mut *mut c_char,
 ) -> HershStatus {
-    show(kharon, stats, "stats", |kharon| {
-        let stats = kharon.kharon.stats()?;
-        let shown = json!({
+    tell(stats, "stats", || {
+        let stats = get(kharon)?.kharon.stats()?;
+        Ok(json!({
             "pending": stats.pending,
             "claimed": stats.claimed,
             "done": stats.done,
             "failed": stats.failed,
             "cancelled": stats.cancelled,
-        });
-        Ok(shown.to_string())
+        }))
     })
 }
 
@@ -89,21 +89,5 @@ pub unsafe extern "C" fn hersh_kharon_prometheus(
     kharon: *const HershKharon,
     figures: *mut *mut c_char,
 ) -> HershStatus {
-    show(kharon, figures, "figures", |kharon| Ok(kharon.kharon.prometheus()?))
-}
-
-/// Hands over a text about a Kharon.
-pub(super) fn show(
-    kharon: *const HershKharon,
-    place: *mut *mut c_char,
-    argument: &str,
-    make: impl FnOnce(&HershKharon) -> Answer<String>,
-) -> HershStatus {
-    boundary::status(|| {
-        let kharon = get(kharon)?;
-        // SAFETY: contract, outputs.
-        let out = unsafe { Out::new(place, argument) }?;
-        out.set(hand_over(&make(&kharon)?));
-        Ok(())
-    })
+    tell(figures, "figures", || Ok(get(kharon)?.kharon.prometheus()?))
 }

@@ -10,7 +10,7 @@ use crate::boundary;
 use crate::error::Answer;
 use crate::handle::{self, handle_of};
 use crate::status::HershStatus;
-use crate::text::{Out, hand_over, lock, numbered, optional_text, raw, text};
+use crate::text::{Out, lock, numbered, optional_text, raw, tell, text};
 
 /// A ticket that is to be added: a piece of work, with an id, a type by which its handler is chosen,
 /// and a payload of any bytes.
@@ -93,13 +93,7 @@ pub unsafe extern "C" fn hersh_new_ticket_id(
     ticket: *const HershNewTicket,
     id: *mut *mut c_char,
 ) -> HershStatus {
-    boundary::status(|| {
-        let ticket = given(ticket)?;
-        // SAFETY: contract, outputs.
-        let out = unsafe { Out::new(id, "id") }?;
-        out.set(hand_over(ticket.id.as_str()));
-        Ok(())
-    })
+    tell(id, "id", || Ok(given(ticket)?.id))
 }
 
 /// What it carries: any bytes, at most 16 MiB of them, which are copied.

@@ -11,7 +11,7 @@ use crate::boundary;
 use crate::error::Answer;
 use crate::handle::{self, handle_of};
 use crate::status::HershStatus;
-use crate::text::{Out, hand_over, numbered, terminated};
+use crate::text::{Out, numbered, tell, terminated};
 
 /// A ticket as a store had it when it was asked. Later changes do not show in it.
 ///
@@ -190,11 +190,5 @@ pub unsafe extern "C" fn hersh_ticket_json(
     ticket: *const HershTicket,
     json: *mut *mut c_char,
 ) -> HershStatus {
-    boundary::status(|| {
-        let ticket = get(ticket)?;
-        // SAFETY: contract, outputs.
-        let out = unsafe { Out::new(json, "json") }?;
-        out.set(hand_over(&shown(&ticket.ticket).to_string()));
-        Ok(())
-    })
+    tell(json, "json", || Ok(shown(&get(ticket)?.ticket)))
 }

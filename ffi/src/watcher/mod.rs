@@ -12,9 +12,9 @@ use hersh::{ApiConfig, Builder, StopError, StopOptions, Watcher};
 use crate::boundary;
 use crate::callback::{HershCleanupFn, HershFreeFn, HershManagedFn, UserData};
 use crate::config::HershConfig;
-use crate::context::HershContext;
+use crate::context::Lender;
 use crate::error::{Answer, Failure};
-use crate::handle::{self, Lent, handle_of};
+use crate::handle::{self, handle_of};
 use crate::managed::Managed;
 use crate::report::{HershReport, deliver};
 use crate::simulation::Home;
@@ -152,13 +152,13 @@ pub unsafe extern "C" fn hersh_watcher_cleanup(
         let watcher = get(watcher)?;
         let call = cleanup.ok_or_else(|| null("cleanup"))?;
         let home = watcher.home.clone();
+        let mut lender = Lender::new(home.clone())?;
         watcher.cleanup(move |context| {
-            // Without room for one more handle there is nothing to give to the function.
-            if let Ok(lent) = Lent::new(HershContext::new(context, home.clone())) {
-                let _inside = home.as_ref().map(|home| home.enter());
+            let _inside = home.as_ref().map(|home| home.enter());
+            lender.lend(context, |handle| {
                 // SAFETY: C gave this function for this data; the handle is alive until it returns.
-                unsafe { call(lent.handle(), data.pointer()) }
-            }
+                unsafe { call(handle, data.pointer()) }
+            });
         })?;
         Ok(())
     })
@@ -337,7 +337,9 @@ pub unsafe extern "C" fn hersh_watcher_send(
 }
 
 /// Like `hersh_watcher_send`, for a text of `length` bytes that need not end with a NUL and may
-/// have NULs within. It must be UTF-8 all the same.
+/// have NULs within. It must be UTF-8 all the same, as a message is text wherever it is seen: in
+/// logs, journals and the WatcherAPI too. Other bytes travel in a text, like base64, or as the
+/// payload of a ticket.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hersh_watcher_send_bytes(
     watcher: *mut HershWatcher,

@@ -13,7 +13,7 @@ use crate::context::unix_ms;
 use crate::error::{Answer, Failure};
 use crate::state::HershState;
 use crate::status::HershStatus;
-use crate::text::{Out, hand_over, text};
+use crate::text::{Out, hand_over, tell, text};
 
 /// The state; `HERSH_STATE_INVALID` when it is no watcher. Never waits.
 #[unsafe(no_mangle)]
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn hersh_watcher_id(
     watcher: *const HershWatcher,
     id: *mut *mut c_char,
 ) -> HershStatus {
-    show(watcher, id, "id", |watcher| Ok(watcher.id().to_owned()))
+    tell(id, "id", || Ok(get(watcher)?.id().to_owned()))
 }
 
 /// The name that it was given. Free it with `hersh_string_free`.
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn hersh_watcher_name(
     watcher: *const HershWatcher,
     name: *mut *mut c_char,
 ) -> HershStatus {
-    show(watcher, name, "name", |watcher| Ok(watcher.name().to_owned()))
+    tell(name, "name", || Ok(get(watcher)?.name().to_owned()))
 }
 
 /// What its managed function does, as it was named; `""` before one is set. Free it with
@@ -52,7 +52,7 @@ pub unsafe extern "C" fn hersh_watcher_managed_name(
     watcher: *const HershWatcher,
     name: *mut *mut c_char,
 ) -> HershStatus {
-    show(watcher, name, "name", |watcher| Ok(watcher.managed_name()))
+    tell(name, "name", || Ok(get(watcher)?.managed_name()))
 }
 
 /// The time on its clock, in milliseconds since the Unix epoch; 0 when it is no watcher.
@@ -94,9 +94,10 @@ pub unsafe extern "C" fn hersh_watcher_api_address(
     watcher: *const HershWatcher,
     address: *mut *mut c_char,
 ) -> HershStatus {
-    show(watcher, address, "address", |watcher| {
-        let address = watcher.api_address().map(|address| address.to_string());
-        address.ok_or_else(|| Failure::new(HershStatus::NotRunning, "the API is not served"))
+    tell(address, "address", || {
+        get(watcher)?
+            .api_address()
+            .ok_or_else(|| Failure::new(HershStatus::NotRunning, "the API is not served"))
     })
 }
 
@@ -118,14 +119,15 @@ pub unsafe extern "C" fn hersh_watcher_value_json(
     key: *const c_char,
     value: *mut *mut c_char,
 ) -> HershStatus {
-    show(watcher, value, "value", |watcher| {
+    tell(value, "value", || {
+        let watcher = get(watcher)?;
         // SAFETY: contract, texts.
         let key = unsafe { text(key, "key") }?;
         let values = watcher.values();
         let value = values.get(key).ok_or_else(|| {
             Failure::new(HershStatus::NotFound, format_args!("no value {key:?} in this session"))
         })?;
-        Ok(value.to_json()?.to_string())
+        Ok(value.to_json()?)
     })
 }
 
@@ -135,9 +137,10 @@ pub unsafe extern "C" fn hersh_watcher_values_json(
     watcher: *const HershWatcher,
     values: *mut *mut c_char,
 ) -> HershStatus {
-    show(watcher, values, "values", |watcher| {
+    tell(values, "values", || {
+        let watcher = get(watcher)?;
         let shown = watcher.values().into_iter().map(|(key, value)| Ok((key, value.to_json()?)));
-        Ok(Json::Object(shown.collect::<Answer<_>>()?).to_string())
+        Ok(Json::Object(shown.collect::<Answer<_>>()?))
     })
 }
 
@@ -149,7 +152,8 @@ pub unsafe extern "C" fn hersh_watcher_watched_json(
     watcher: *const HershWatcher,
     variables: *mut *mut c_char,
 ) -> HershStatus {
-    show(watcher, variables, "variables", |watcher| {
+    tell(variables, "variables", || {
+        let watcher = get(watcher)?;
         let shown = watcher.watched().into_iter().map(|entry| {
             json!({
                 "name": entry.name,
@@ -159,7 +163,7 @@ pub unsafe extern "C" fn hersh_watcher_watched_json(
                 "skipped": entry.skipped,
             })
         });
-        Ok(shown.collect::<Json>().to_string())
+        Ok(shown.collect::<Json>())
     })
 }
 
@@ -169,8 +173,8 @@ pub unsafe extern "C" fn hersh_watcher_memos_json(
     watcher: *const HershWatcher,
     memos: *mut *mut c_char,
 ) -> HershStatus {
-    show(watcher, memos, "memos", |watcher| {
-        Ok(watcher.memos().into_iter().map(|memo| memo.name).collect::<Json>().to_string())
+    tell(memos, "memos", || {
+        Ok(get(watcher)?.memos().into_iter().map(|memo| memo.name).collect::<Json>())
     })
 }
 
@@ -181,7 +185,8 @@ pub unsafe extern "C" fn hersh_watcher_signals_json(
     watcher: *const HershWatcher,
     signals: *mut *mut c_char,
 ) -> HershStatus {
-    show(watcher, signals, "signals", |watcher| {
+    tell(signals, "signals", || {
+        let watcher = get(watcher)?;
         let shown = watcher.recent_signals().into_iter().map(|signal| {
             json!({
                 "class": signal.class.as_str(),
@@ -189,7 +194,7 @@ pub unsafe extern "C" fn hersh_watcher_signals_json(
                 "at_ms": unix_ms(signal.at),
             })
         });
-        Ok(shown.collect::<Json>().to_string())
+        Ok(shown.collect::<Json>())
     })
 }
 
@@ -203,10 +208,11 @@ pub unsafe extern "C" fn hersh_watcher_stats_json(
     watcher: *const HershWatcher,
     stats: *mut *mut c_char,
 ) -> HershStatus {
-    show(watcher, stats, "stats", |watcher| {
+    tell(stats, "stats", || {
+        let watcher = get(watcher)?;
         let stats = watcher.stats();
         let counters = &stats.counters;
-        let shown = json!({
+        Ok(json!({
             "state": stats.state.as_str(),
             "started_ms": stats.started.map(unix_ms),
             "uptime_ms": whole(stats.uptime.as_millis()),
@@ -222,8 +228,7 @@ pub unsafe extern "C" fn hersh_watcher_stats_json(
             "last_error": counters.last_error.as_deref(),
             "queue": { "user": stats.queue.user, "var": stats.queue.var },
             "execution_time": times(&counters.execution_time),
-        });
-        Ok(shown.to_string())
+        }))
     })
 }
 
@@ -252,7 +257,8 @@ pub unsafe extern "C" fn hersh_watcher_logs_json(
     limit: usize,
     logs: *mut *mut c_char,
 ) -> HershStatus {
-    show(watcher, logs, "logs", |watcher| {
+    tell(logs, "logs", || {
+        let watcher = get(watcher)?;
         // SAFETY: contract, texts.
         let kind: LogKind = unsafe { text(kind, "kind") }?
             .parse()
@@ -261,22 +267,6 @@ pub unsafe extern "C" fn hersh_watcher_logs_json(
             .logs(kind, limit)
             .into_iter()
             .map(|entry| json!({ "id": entry.id, "at_ms": unix_ms(entry.at), "text": entry.text }));
-        Ok(shown.collect::<Json>().to_string())
-    })
-}
-
-/// Hands over a text about a watcher.
-fn show(
-    watcher: *const HershWatcher,
-    place: *mut *mut c_char,
-    argument: &str,
-    make: impl FnOnce(&HershWatcher) -> Answer<String>,
-) -> HershStatus {
-    boundary::status(|| {
-        let watcher = get(watcher)?;
-        // SAFETY: contract, outputs.
-        let out = unsafe { Out::new(place, argument) }?;
-        out.set(hand_over(&make(&watcher)?));
-        Ok(())
+        Ok(shown.collect::<Json>())
     })
 }

@@ -111,6 +111,28 @@ static void what_was_not_served_is_reported(void) {
     OK(hersh_watcher_free(watcher));
 }
 
+static int32_t leaves_messages(const char *message, HershContext *context, void *user_data) {
+    HershWatcher *own = *(HershWatcher **)user_data;
+    (void)message;
+    OK(hersh_watcher_send_bytes(own, (const uint8_t *)"a\0b and more", 3));
+    OK(hersh_watcher_send(own, "last"));
+    return hersh_context_kill(context, "at once");
+}
+
+static void what_was_not_served_is_reported_whole(void) {
+    HershReport *report = NULL;
+    HershWatcher *watcher = NULL;
+    size_t length = 0;
+    watcher = watcher_of(leaves_messages, &watcher);
+    OK(hersh_watcher_run(watcher, &report));
+    CHECK(hersh_report_unserved_count(report) == 2);
+    const char *whole = hersh_report_unserved(report, 0, &length);
+    CHECK(length == 3 && memcmp(whole, "a\0b", 4) == 0);
+    CHECK(strcmp(hersh_report_unserved(report, 1, NULL), "last") == 0);
+    OK(hersh_report_free(report));
+    OK(hersh_watcher_free(watcher));
+}
+
 int main(void) {
     ends("stop", HERSH_STATE_STOPPED, 2, 1);
     ends("kill", HERSH_STATE_KILLED, 2, 0);
@@ -118,5 +140,6 @@ int main(void) {
     errors_are_counted_and_survived();
     a_parent_stops_its_watchers();
     what_was_not_served_is_reported();
+    what_was_not_served_is_reported_whole();
     return finished();
 }
