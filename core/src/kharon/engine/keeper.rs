@@ -22,8 +22,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Wakes the keeper if results wait while it sleeps. Called before a handler is run, which may
-    /// take long.
+    /// Wakes the keeper if results wait while it sleeps. Called before a handler is run, and
+    /// before a worker waits for the one that looks into the store: both may take long.
     pub(super) fn mind(&self, outbox: &Outbox) {
         if outbox.len() > 0 && self.asleep.load(Ordering::SeqCst) {
             self.wake();

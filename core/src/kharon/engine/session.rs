@@ -90,7 +90,12 @@ impl Session {
             }
             self.outbox.wait_for_room(self.engine.settings.max_poll_interval);
             self.idle.fetch_add(1, Ordering::Relaxed);
-            let mut failures = lock(&self.looking);
+            let mut failures = self.looking.try_lock().unwrap_or_else(|_| {
+                // Who looks may have found nothing and wait for long, and this worker behind it: the
+                // result that it brings is not to wait with it.
+                self.watch.mind(&self.outbox);
+                lock(&self.looking)
+            });
             self.idle.fetch_sub(1, Ordering::Relaxed);
             if self.is_stopping() {
                 return None;

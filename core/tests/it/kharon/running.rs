@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hersh::kharon::{
     Backoff, Count, Limit, Options, Router, RunError, Settings, Status, UpdateError,
@@ -29,6 +29,26 @@ fn a_new_ticket_wakes_an_idle_worker_though_no_poll_is_due() {
     for id in ["one", "two", "three"] {
         assert_eq!(status(&kharon, id), Status::Done);
     }
+}
+
+/// One worker looked, found nothing and waits for the next ticket; the other has just done one.
+#[test]
+fn a_result_does_not_wait_for_the_next_ticket() {
+    let settings = Settings { workers: 2, max_poll_interval: LONG * 60, ..Settings::default() };
+    let kharon = in_memory(settings);
+    let router = Router::new().handle("work", |_| {
+        // Long enough for the other worker to look and to settle down.
+        std::thread::sleep(Duration::from_millis(100));
+        Ok(())
+    });
+    kharon.start(router).unwrap();
+    kharon.add(ticket("one")).unwrap();
+    let until = Instant::now() + LONG;
+    while status(&kharon, "one") != Status::Done {
+        assert!(Instant::now() < until, "it was done long ago, and nobody was told");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kharon.stop(LONG);
 }
 
 #[test]
