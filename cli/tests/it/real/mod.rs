@@ -1,4 +1,5 @@
 //! The host on a real engine with real gVisor: `HERSH_TEST_DOCKER_HOST` says where it is.
+mod compile;
 mod contract;
 mod endurance;
 mod faults;
@@ -10,7 +11,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -120,15 +120,7 @@ pub(crate) fn binary() -> &'static Path {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         // Tests may be processes of their own, side by side.
         let out = folder.join(format!("program-{}", std::process::id()));
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/real/program.rs");
-        let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
-        let status = Command::new(rustc)
-            .args(["--edition=2024", "--crate-name=program", "-Ctarget-feature=+crt-static"])
-            .args(["-Copt-level=s", "-Cstrip=symbols", "-o"])
-            .args([&out, &source])
-            .stdin(Stdio::null())
-            .status();
-        assert!(status.unwrap().success());
+        compile::compile(&out);
         out
     })
 }
