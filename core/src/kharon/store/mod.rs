@@ -96,7 +96,8 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot serve.
     fn list(&self, filter: &Filter, page: &Page) -> Result<Listing, StoreError>;
 
-    /// How many tickets there are. May be a scan.
+    /// How many tickets there are. May be a scan; the stores of this crate count tickets as they come
+    /// and go, so that it costs the same however many there are.
     ///
     /// # Errors
     /// When the store cannot serve.

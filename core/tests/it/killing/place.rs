@@ -11,7 +11,7 @@ use crate::postgres::Schema;
 pub(super) struct Place {
     pub(super) words: String,
     #[cfg(feature = "kharon-postgres")]
-    _schema: Option<Schema>,
+    schema: Option<Schema>,
     #[cfg(feature = "kharon-sqlite")]
     _folder: Option<tempfile::TempDir>,
 }
@@ -24,7 +24,7 @@ impl Place {
         drop(schema.open());
         Some(Self {
             words: format!("postgres {} {}", schema.name, schema.address),
-            _schema: Some(schema),
+            schema: Some(schema),
             #[cfg(feature = "kharon-sqlite")]
             _folder: None,
         })
@@ -37,13 +37,23 @@ impl Place {
         Self {
             words: format!("sqlite {}", folder.path().join("tickets.db").display()),
             #[cfg(feature = "kharon-postgres")]
-            _schema: None,
+            schema: None,
             _folder: Some(folder),
         }
     }
 
     pub(super) fn open(&self) -> Arc<dyn Store> {
         open(&self.words)
+    }
+
+    /// That what is kept of tickets agrees with itself, while nobody is at work.
+    pub(super) fn assert_in_order(&self) {
+        #[cfg(feature = "kharon-postgres")]
+        self.schema.iter().for_each(Schema::assert_in_order);
+        #[cfg(feature = "kharon-sqlite")]
+        if let Some(("sqlite", path)) = self.words.split_once(' ') {
+            hersh::kharon::SqliteStore::open(path).unwrap().verify().unwrap();
+        }
     }
 }
 

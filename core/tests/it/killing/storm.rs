@@ -104,6 +104,7 @@ fn storm(place: &Place) {
     let Field { ledger, adder, workers, .. } = field;
     adder.end();
     workers.into_iter().for_each(Process::end);
+    place.assert_in_order();
     let account = ledger.settle_up(&*store, size.tickets);
     say(&format!(
         "{}: {} tickets, {} kills, {} runs, {} stale claims: {} lost, {} run again, {} unexpected",

@@ -232,7 +232,8 @@ fn everywhere(how: Break) {
     let mut admin = schema.client();
     for statement in 0.. {
         assert!(statement < 300, "it never comes to an end");
-        let empty = "TRUNCATE {0}.tickets, {0}.ready, {0}.waiting, {0}.groups";
+        let empty =
+            "TRUNCATE {0}.tickets, {0}.ready, {0}.delays, {0}.leases, {0}.groups, {0}.tallies";
         admin.batch_execute(&empty.replace("{0}", &schema.name)).unwrap();
         let between = Between::new(&schema.address, statement, how);
         let options = schema.options().connections(1).patience(Duration::from_secs(20));
@@ -243,7 +244,9 @@ fn everywhere(how: Break) {
         let acknowledged = work(&store);
         let was_broken = between.end();
         drop(store);
+        schema.assert_in_order();
         check(&schema, &acknowledged, statement);
+        schema.assert_in_order();
         if !was_broken {
             assert_eq!((acknowledged.added.len(), acknowledged.done.len()), (4, 2));
             assert_eq!(acknowledged.retried.len(), 1);

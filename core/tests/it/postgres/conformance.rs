@@ -49,7 +49,9 @@ fn it_conforms_by_a_clock_that_is_moved() {
         for _ in 0..8 {
             scope.spawn(|| {
                 while let Some(check) = take(&left) {
-                    check.run(&Moved::default());
+                    let subject = Moved::default();
+                    check.run(&subject);
+                    subject.schemas.lock().unwrap().iter().for_each(Schema::assert_in_order);
                 }
             });
         }
@@ -95,4 +97,5 @@ fn it_conforms_by_the_clock_of_the_server() {
             scope.spawn(move || check.run(subject));
         }
     });
+    subject.schemas.lock().unwrap().iter().for_each(Schema::assert_in_order);
 }

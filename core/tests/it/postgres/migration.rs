@@ -1,8 +1,12 @@
 //! Tables: made once, brought up to date, and left alone where they are not ours.
 
 use std::thread;
+use std::time::Duration;
 
-use hersh::kharon::{NewTicket, StoreFault, TicketId};
+use hersh::kharon::store::{Change, Poll, Update};
+use hersh::kharon::{
+    ClaimToken, Label, NewTicket, Status, Store, StoreFault, TicketId, UpdateError,
+};
 
 use super::server::Schema;
 
@@ -25,8 +29,49 @@ fn tickets_are_there_when_the_store_is_opened_again() {
     let new = NewTicket::new("one", "work").unwrap().payload("kept");
     super::trouble::add(&schema.open(), new).unwrap();
     let store = schema.open();
-    let ticket = hersh::kharon::Store::get(&*store, &TicketId::new("one").unwrap()).unwrap();
+    let ticket = store.get(&TicketId::new("one").unwrap()).unwrap();
     assert_eq!(&*ticket.unwrap().payload, b"kept");
+}
+
+/// What came before the present version is brought up to it as it stands: no ticket is lost, a claim goes
+/// on, and one that was over is over.
+#[test]
+fn tickets_of_the_first_version_are_where_they_were() {
+    let Some(schema) = Schema::new() else { return };
+    let first = format!("CREATE SCHEMA {0}; SET search_path TO {0};", schema.name);
+    schema.client().batch_execute(&(first + include_str!("version_1.sql"))).unwrap();
+    let store = schema.open();
+    schema.assert_in_order();
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.pending, stats.claimed, stats.done, stats.failed), (4, 1, 1, 1), "{stats:?}");
+    let poll = Poll {
+        tubes: vec![Label::default_tube()],
+        at_most: 9,
+        lease: Duration::from_secs(60),
+        budgets: Vec::new(),
+    };
+    let claimed = store.poll_pending(&poll).unwrap().tickets;
+    let ids: Vec<&str> = claimed.iter().map(|ticket| ticket.id.as_str()).collect();
+    assert_eq!(ids, ["ready", "over"]);
+    assert!(claimed.iter().all(|ticket| &*ticket.payload == b"kept"));
+    schema.assert_in_order();
+    let finish = |id: &str, token| {
+        let change = Change::Finish {
+            status: Status::Done,
+            keep: true,
+            expire_in: None,
+            reason: None,
+            payload: None,
+        };
+        let id = TicketId::new(id).unwrap();
+        store.update(vec![Update { id, token: Some(ClaimToken(token)), change }]).unwrap().remove(0)
+    };
+    finish("claimed", 77).unwrap();
+    assert!(matches!(finish("over", 78), Err(UpdateError::StaleClaim)));
+    schema.assert_in_order();
+    assert_eq!(store.stats().unwrap().done, 2);
+    let ticket = store.get(&TicketId::new("delayed").unwrap()).unwrap().unwrap();
+    assert!(ticket.lease.is_none() && ticket.runat > ticket.ctime);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod breaking;
 mod conformance;
+mod counting;
 mod listening;
 mod migration;
 mod moving;

@@ -50,15 +50,7 @@ fn tickets_that_are_given_back_at_once_are_in_one_place_each() {
             });
         }
     });
-    let odd = format!(
-        "SELECT (SELECT count(*) FROM {0}.ready AS r LEFT JOIN {0}.tickets AS t USING (seq, move)
-                 WHERE t.place IS DISTINCT FROM 1)
-              + (SELECT count(*) FROM {0}.waiting AS w LEFT JOIN {0}.tickets AS t USING (seq, move)
-                 WHERE t.place IS DISTINCT FROM 2)",
-        schema.name
-    );
-    let odd: i64 = schema.client().query_one(&odd, &[]).unwrap().get(0);
-    assert_eq!(odd, 0, "rows that no ticket belongs to");
+    schema.assert_in_order();
     thread::sleep(Duration::from_millis(1));
     let mut claimed = Vec::new();
     for _ in 0..TICKETS {

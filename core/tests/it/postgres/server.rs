@@ -45,6 +45,20 @@ impl Schema {
         Arc::new(self.options().connect(&self.address).unwrap())
     }
 
+    /// That the tables agree with each other: each ticket is in the place where it says that it is, and
+    /// nowhere else, no lease counts too few, and what was counted as it came and went is there.
+    pub(crate) fn assert_in_order(&self) {
+        let sql = include_str!("in_order.sql").replace("{0}", &self.name);
+        let wrong: Vec<String> = self
+            .client()
+            .query(&sql, &[])
+            .unwrap()
+            .iter()
+            .map(|row| format!("{} {}", row.get::<_, i64>(1), row.get::<_, &str>(0)))
+            .collect();
+        assert!(wrong.is_empty(), "{}: {wrong:?}", self.name);
+    }
+
     /// A connection past the store.
     pub(super) fn client(&self) -> Client {
         Client::connect(&self.address, NoTls).unwrap()

@@ -44,7 +44,45 @@ fn is_plain(additions: &[Addition]) -> bool {
     })
 }
 
-macro_rules! insert {
+/// The end of a statement that has `added` tickets: counts them, and answers with the ids of those that
+/// are new, unless all are.
+macro_rules! answer {
+    () => {
+        "
+    tallied AS (
+        INSERT INTO {tallies} (pending, done, failed, cancelled)
+        SELECT count(*), 0, 0, 0 FROM added HAVING count(*) > 0)
+    SELECT CASE WHEN count(*) < cardinality($2) THEN coalesce(array_agg(id), '{}') END
+    FROM added"
+    };
+}
+
+/// Adds tickets of one type and one tube that are all ready at once.
+macro_rules! insert_alike {
+    ($on_conflict:literal) => {
+        concat!(
+            "
+    WITH clock AS MATERIALIZED (SELECT coalesce($1::bigint, {now}) AS now),
+    added AS (
+        INSERT INTO {tickets} (id, kind, tube, payload, nice, runat, status, place, attempts,
+            ctime, mtime)
+        SELECT id, $5::text, $6::text, payload, nice, now, 0, 1, 0, now, now
+        FROM clock, LATERAL (
+            SELECT id, payload, nice FROM unnest($2::text[], $3::bytea[], $4::int[])
+                WITH ORDINALITY AS new (id, payload, nice, place)
+            ORDER BY place) AS new",
+            $on_conflict,
+            "
+        RETURNING seq, id, nice, runat),
+    queued AS (
+        INSERT INTO {ready} (tube, kind, nice, runat, seq)
+        SELECT $6::text, $5::text, nice, runat, seq FROM added),",
+            answer!()
+        )
+    };
+}
+
+macro_rules! insert_any {
     ($on_conflict:literal) => {
         concat!(
             "
@@ -59,9 +97,9 @@ macro_rules! insert {
                 WHEN runat IS NOT NULL THEN runat
                 WHEN delay = 0 THEN now
                 ELSE least(now::numeric + delay, 9223372036854775807)::bigint END AS runat
-            FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::int[],
+            FROM unnest($2::text[], $3::bytea[], $4::int[], $5::text[], $6::text[],
                 $7::bigint[], $8::bigint[])
-                WITH ORDINALITY AS new (id, kind, tube, payload, nice, runat, delay, place)
+                WITH ORDINALITY AS new (id, payload, nice, kind, tube, runat, delay, place)
             ORDER BY place) AS new",
             $on_conflict,
             "
@@ -70,45 +108,66 @@ macro_rules! insert {
         INSERT INTO {ready} (tube, kind, nice, runat, seq)
         SELECT tube, kind, nice, runat, seq FROM added WHERE place = 1),
     delayed AS (
-        INSERT INTO {waiting} (tube, due, seq)
-        SELECT tube, runat, seq FROM added WHERE place = 2)
-    SELECT CASE WHEN count(*) < cardinality($2) THEN coalesce(array_agg(id), '{}') END
-    FROM added"
+        INSERT INTO {delays} (tube, due, seq)
+        SELECT tube, runat, seq FROM added WHERE place = 2),",
+            answer!()
         )
     };
 }
 
-/// The usual case, in which all ids are new.
-const ALL_NEW: &str = insert!("");
+/// The usual case, in which all ids are new; and that in which what is there already stays.
+struct Insert {
+    all_new: &'static str,
+    some_new: &'static str,
+}
 
-/// What is there already stays; the ids of the others are returned.
-const SOME_NEW: &str = insert!(" ON CONFLICT (id) DO NOTHING");
+const ALIKE: Insert =
+    Insert { all_new: insert_alike!(""), some_new: insert_alike!(" ON CONFLICT (id) DO NOTHING") };
+
+const ANY: Insert =
+    Insert { all_new: insert_any!(""), some_new: insert_any!(" ON CONFLICT (id) DO NOTHING") };
+
+impl Insert {
+    /// The ids of what is new, unless all are.
+    fn run(
+        &self,
+        session: &mut Session,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Vec<String>>, postgres::Error> {
+        let rows = match session.query(self.all_new, values) {
+            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+                session.query(self.some_new, values)?
+            }
+            rows => rows?,
+        };
+        match rows.first() {
+            Some(row) => row.try_get(0),
+            None => Ok(None),
+        }
+    }
+}
 
 fn plain(core: &Core, session: &mut Session, additions: &[Addition]) -> Result<Answers, Trouble> {
     let tickets = || additions.iter().map(|addition| &addition.ticket);
     let ids: Vec<_> = tickets().map(|ticket| ticket.id.as_str()).collect();
-    let kinds: Vec<_> = tickets().map(|ticket| ticket.kind.as_str()).collect();
-    let tubes: Vec<_> = tickets().map(|ticket| ticket.tube.as_str()).collect();
     let payloads: Vec<&[u8]> = tickets().map(|ticket| ticket.payload.as_bytes()).collect();
     let nices: Vec<_> = tickets().map(|ticket| ticket.nice).collect();
-    let (moments, delays): (Vec<_>, Vec<_>) = tickets().map(times).unzip();
     let now = core.given_now();
-    let values: [&(dyn ToSql + Sync); 8] =
-        [&now, &ids, &kinds, &tubes, &payloads, &nices, &moments, &delays];
-    let rows = match session.query(ALL_NEW, &values) {
-        Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-            session.query(SOME_NEW, &values)?
-        }
-        rows => rows?,
-    };
-    let new: Option<Vec<&str>> = match rows.first() {
-        Some(row) => row.try_get(0)?,
-        None => None,
+    let new = if let Some((kind, tube)) = alike(additions) {
+        let (kind, tube) = (kind.as_str(), tube.as_str());
+        ALIKE.run(session, &[&now, &ids, &payloads, &nices, &kind, &tube])?
+    } else {
+        let kinds: Vec<_> = tickets().map(|ticket| ticket.kind.as_str()).collect();
+        let tubes: Vec<_> = tickets().map(|ticket| ticket.tube.as_str()).collect();
+        let (moments, delays): (Vec<_>, Vec<_>) = tickets().map(times).unzip();
+        let values: [&(dyn ToSql + Sync); 8] =
+            [&now, &ids, &payloads, &nices, &kinds, &tubes, &moments, &delays];
+        ANY.run(session, &values)?
     };
     let Some(new) = new else {
         return Ok(additions.iter().map(|_| Ok(Added::New)).collect());
     };
-    let new: HashSet<&str> = new.into_iter().collect();
+    let new: HashSet<&str> = new.iter().map(String::as_str).collect();
     Ok(additions
         .iter()
         .map(|Addition { ticket, if_exists }| {
@@ -120,6 +179,16 @@ fn plain(core: &Core, session: &mut Session, additions: &[Addition]) -> Result<A
             }
         })
         .collect())
+}
+
+/// The type and the tube of tickets that have the same, and are ready at once.
+fn alike(additions: &[Addition]) -> Option<(&Label, &Label)> {
+    let first = &additions.first()?.ticket;
+    let is_alike = |addition: &Addition| {
+        let ticket = &addition.ticket;
+        ticket.when == When::Now && ticket.kind == first.kind && ticket.tube == first.tube
+    };
+    additions.iter().all(is_alike).then_some((&first.kind, &first.tube))
 }
 
 /// A moment, or a delay in microseconds.

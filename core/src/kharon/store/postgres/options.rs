@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use postgres::{Client, Config, Error, NoTls};
@@ -127,7 +128,8 @@ impl PostgresOptions {
         };
         let open: Connect = Arc::new(open);
         let pool = Pool::new(Arc::clone(&open), schema.clone(), self.connections, self.patience);
-        let core = Arc::new(Core { pool, clock: self.clock, habits: Habits::new() });
+        let (clock, habits, counted) = (self.clock, Habits::new(), AtomicU32::new(0));
+        let core = Arc::new(Core { pool, clock, habits, counted });
         let layout =
             core.run(Repeat::Harmless, |session| Ok(schema::migrate(session, &schema)?))?;
         match layout {

@@ -18,6 +18,9 @@ use crate::kharon::time::Timestamp;
 /// The most tickets that one statement makes ready.
 const BATCH: i64 = 1000;
 
+/// The most leases that one statement ends.
+const LEASES: i64 = 100;
+
 /// How often a poll looks again that found tickets, all of which others were just claiming.
 const LOOKS: usize = 3;
 
@@ -29,25 +32,48 @@ const SOON: Duration = Duration::from_millis(5);
 const BATCHES: usize = 10;
 
 /// Claims what was `picked`, by its lease in microseconds and by chance.
+///
+/// A token is the server's time, whatever clock the store goes by, with some chance in its last eleven
+/// bits; the lease is called by the first one.
 macro_rules! claim {
     ($lease:literal, $chance:literal) => {
         concat!(
             "
+    terms AS MATERIALIZED (
+        SELECT clock.now, ({now}) * 2048 + ",
+            $chance,
+            "::bigint AS lease, least(clock.now::numeric + ",
+            $lease,
+            "::bigint, 9223372036854775807)::bigint AS until
+        FROM clock),
     unready AS (DELETE FROM {ready} WHERE ctid = ANY (ARRAY(SELECT row FROM picked))),
     claimed AS (
         UPDATE {tickets} AS t
-        SET place = 2, move = t.move + 1, token = ({now}) * 2048 + ",
-            $chance,
-            "::bigint + picked.number, attempts = attempts + 1, mtime = clock.now,
-            lease_until = least(clock.now::numeric + ",
-            $lease,
-            "::bigint, 9223372036854775807)::bigint
-        FROM clock, picked
+        SET place = 3, move = t.move + 1, token = terms.lease + picked.number,
+            lease = terms.lease, lease_until = terms.until, attempts = attempts + 1,
+            mtime = terms.now
+        FROM terms, picked
         WHERE t.seq = picked.seq
         RETURNING t.*),
     leased AS (
-        INSERT INTO {waiting} (tube, due, seq, move)
-        SELECT tube, lease_until, seq, move FROM claimed)"
+        INSERT INTO {leases} (tube, until, lease, open, seqs)
+        SELECT tube, lease_until, lease, count(*), array_agg(seq) FROM claimed
+        GROUP BY tube, lease_until, lease)"
+        )
+    };
+}
+
+/// When the first of a tube is due that is not ready.
+macro_rules! first_due {
+    ($tube:literal) => {
+        concat!(
+            "SELECT least(
+            (SELECT due FROM {delays} WHERE tube = ",
+            $tube,
+            " ORDER BY due LIMIT 1),
+            (SELECT until FROM {leases} WHERE tube = ",
+            $tube,
+            " ORDER BY until LIMIT 1)) AS due"
         )
     };
 }
@@ -61,15 +87,15 @@ macro_rules! claim {
 ///
 /// The claim does not wait for the disk. If the server forgets it in a crash, the ticket is claimed
 /// again, which is what becomes of any claim whose worker fails to settle. A sequence would then
-/// give the same token again; so a token is the server's time, whatever clock the store goes by,
-/// with some chance in its last eleven bits.
+/// give the same token again; so a token is made of time and chance.
 const CLAIM: &str = concat!(
     "
     WITH RECURSIVE clock AS MATERIALIZED (
         SELECT coalesce($1::bigint, {now}) AS now, set_config('synchronous_commit', 'off', true)),
     first_due AS MATERIALIZED (
-        SELECT min(first.due) AS due FROM unnest($2::text[]) AS tubes (tube), LATERAL (
-            SELECT due FROM {waiting} AS w WHERE w.tube = tubes.tube ORDER BY due LIMIT 1) AS first),
+        SELECT min(first.due) AS due FROM unnest($2::text[]) AS tubes (tube), LATERAL (",
+    first_due!("tubes.tube"),
+    ") AS first),
     kinds AS (
         SELECT tubes.tube, (
             SELECT r.kind FROM {ready} AS r WHERE r.tube = tubes.tube
@@ -122,8 +148,9 @@ const TURN: &str = concat!(
         SELECT CASE WHEN cardinality($2) = 0 THEN
             set_config('synchronous_commit', 'off', true) END AS level),
     first_due AS MATERIALIZED (
-        SELECT (SELECT due FROM {waiting} WHERE tube = $9 AND $13::boolean
-            ORDER BY due LIMIT 1) AS due),
+        SELECT CASE WHEN $13::boolean THEN (",
+    first_due!("$9"),
+    ") END AS due),
     last AS MATERIALIZED (
         SELECT (SELECT kind FROM {ready} WHERE tube = $9
             ORDER BY kind DESC, nice DESC, runat DESC, seq DESC LIMIT 1) AS kind),
@@ -131,13 +158,18 @@ const TURN: &str = concat!(
         SELECT last.kind AS sole, EXISTS (
             SELECT 1 FROM {ready} AS r WHERE r.tube = $9 AND r.kind < last.kind) AS several
         FROM last),
-    picked AS MATERIALIZED (
-        SELECT pick.*, row_number() OVER () AS number FROM lane, first_due, clock, LATERAL (
-            SELECT r.ctid AS row, t.seq FROM {ready} AS r JOIN {tickets} AS t USING (seq, move)
-            WHERE r.tube = $9 AND r.kind = lane.sole AND t.place = 1
+    front AS MATERIALIZED (
+        SELECT pick.* FROM lane, first_due, clock, LATERAL (
+            SELECT r.ctid AS row, r.seq, r.move FROM {ready} AS r
+            WHERE r.tube = $9 AND r.kind = lane.sole
             ORDER BY r.nice, r.runat, r.seq LIMIT $10::bigint
-            FOR UPDATE OF t SKIP LOCKED) AS pick
-        WHERE NOT lane.several AND (first_due.due IS NULL OR first_due.due > clock.now)),",
+            FOR UPDATE SKIP LOCKED) AS pick
+        WHERE NOT lane.several AND (first_due.due IS NULL OR first_due.due > clock.now)),
+    picked AS MATERIALIZED (
+        SELECT pick.*, row_number() OVER () AS number FROM (
+            SELECT front.row, t.seq FROM front JOIN {tickets} AS t USING (seq, move)
+            WHERE t.place = 1
+            FOR UPDATE OF t SKIP LOCKED) AS pick),",
     claim!("$11", "$12"),
     "
     SELECT {columns}, clock.now, first_due.due, lane.sole IS NOT NULL, lane.several, summary.ids
@@ -146,24 +178,23 @@ const TURN: &str = concat!(
     ORDER BY nice, runat, seq"
 );
 
-/// Makes tickets ready whose waiting is over. A row that no ticket belongs to, which a claim that was
-/// made longer while it was settled may leave behind, goes on the way.
+/// Makes tickets ready whose time has come. A row that no ticket belongs to goes on the way.
 const WAKE: &str = "
     WITH clock AS MATERIALIZED (
         SELECT coalesce($1::bigint, {now}) AS now, set_config('synchronous_commit', 'off', true)),
     picked AS MATERIALIZED (
         SELECT pick.* FROM clock, unnest($2::text[]) AS tubes (tube), LATERAL (
-            SELECT w.ctid AS row, t.seq FROM {waiting} AS w JOIN {tickets} AS t USING (seq, move)
-            WHERE w.tube = tubes.tube AND w.due <= clock.now AND t.place = 2
-            ORDER BY w.due LIMIT $3
+            SELECT d.ctid AS row, t.seq FROM {delays} AS d JOIN {tickets} AS t USING (seq, move)
+            WHERE d.tube = tubes.tube AND d.due <= clock.now AND t.place = 2
+            ORDER BY d.due LIMIT $3
             FOR UPDATE OF t SKIP LOCKED) AS pick),
     left_over AS MATERIALIZED (
         SELECT pick.* FROM clock, unnest($2::text[]) AS tubes (tube), LATERAL (
-            SELECT w.ctid AS row FROM {waiting} AS w LEFT JOIN {tickets} AS t USING (seq, move)
-            WHERE w.tube = tubes.tube AND w.due <= clock.now AND t.place IS DISTINCT FROM 2
-            ORDER BY w.due LIMIT $3) AS pick),
-    unwaiting AS (
-        DELETE FROM {waiting} WHERE ctid = ANY (ARRAY(
+            SELECT d.ctid AS row FROM {delays} AS d LEFT JOIN {tickets} AS t USING (seq, move)
+            WHERE d.tube = tubes.tube AND d.due <= clock.now AND t.place IS DISTINCT FROM 2
+            ORDER BY d.due LIMIT $3) AS pick),
+    undelayed AS (
+        DELETE FROM {delays} WHERE ctid = ANY (ARRAY(
             SELECT row FROM picked UNION ALL SELECT row FROM left_over))),
     woken AS (
         UPDATE {tickets} AS t SET place = 1, move = t.move + 1
@@ -172,6 +203,41 @@ const WAKE: &str = "
     INSERT INTO {ready} (tube, kind, nice, runat, seq, move)
     SELECT tube, kind, nice, runat, seq, move FROM woken
     RETURNING 1";
+
+/// Ends leases that are over, and makes the tickets ready that are still under them. A lease stays
+/// while somebody else holds the lock of a ticket under it: what that one does is not known yet.
+const END_LEASES: &str = "
+    WITH clock AS MATERIALIZED (
+        SELECT coalesce($1::bigint, {now}) AS now, set_config('synchronous_commit', 'off', true)),
+    over AS MATERIALIZED (
+        SELECT pick.* FROM clock, unnest($2::text[]) AS tubes (tube), LATERAL (
+            SELECT l.tube, l.until, l.lease, l.seqs FROM {leases} AS l
+            WHERE l.tube = tubes.tube AND l.until <= clock.now
+            ORDER BY l.until LIMIT $3) AS pick),
+    picked AS MATERIALIZED (
+        SELECT t.seq FROM over, unnest(over.seqs) AS under (seq), {tickets} AS t
+        WHERE t.seq = under.seq AND t.place = 3 AND t.lease = over.lease
+            AND t.lease_until = over.until
+        FOR UPDATE OF t SKIP LOCKED),
+    ended AS (
+        UPDATE {tickets} AS t
+        SET place = CASE WHEN t.runat <= clock.now THEN 1 ELSE 2 END, move = t.move + 1
+        FROM clock
+        WHERE t.seq = ANY (ARRAY(SELECT seq FROM picked))
+        RETURNING tube, kind, nice, runat, seq, move, place),
+    again AS (
+        INSERT INTO {ready} (tube, kind, nice, runat, seq, move)
+        SELECT tube, kind, nice, runat, seq, move FROM ended WHERE place = 1),
+    delayed AS (
+        INSERT INTO {delays} (tube, due, seq, move)
+        SELECT tube, runat, seq, move FROM ended WHERE place = 2),
+    closed AS (
+        DELETE FROM {leases} AS l USING over AS o
+        WHERE l.tube = o.tube AND l.until = o.until AND l.lease = o.lease AND NOT EXISTS (
+            SELECT 1 FROM unnest(o.seqs) AS under (seq), {tickets} AS t
+            WHERE t.seq = under.seq AND t.place = 3 AND t.lease = o.lease
+                AND t.lease_until = o.until AND t.seq NOT IN (SELECT seq FROM picked)))
+    SELECT 1 FROM over";
 
 /// Claims tickets.
 pub(super) fn poll(core: &Core, poll: &Poll) -> Result<Polled, StoreError> {
@@ -356,12 +422,8 @@ impl<'a> Asked<'a> {
         let front = core.run(Repeat::OnlyUndone, |session| {
             let mut front = self.claim(core, session, false)?;
             if front.overdue {
-                for _ in 0..BATCHES {
-                    let woken = session.query(WAKE, &[&core.given_now(), &self.tubes, &BATCH])?;
-                    if woken.len() < usize::try_from(BATCH).unwrap_or(usize::MAX) {
-                        break;
-                    }
-                }
+                self.wake(core, session, WAKE, BATCH)?;
+                self.wake(core, session, END_LEASES, LEASES)?;
                 front = self.claim(core, session, true)?;
             }
             for _ in 0..LOOKS {
@@ -377,6 +439,23 @@ impl<'a> Asked<'a> {
         })?;
         core.habits.several.store(front.several, Ordering::Relaxed);
         Ok(front.polled)
+    }
+
+    /// Makes ready what is due, so much in a statement.
+    fn wake(
+        &self,
+        core: &Core,
+        session: &mut Session,
+        statement: &'static str,
+        batch: i64,
+    ) -> Result<(), Trouble> {
+        for _ in 0..BATCHES {
+            let woken = session.query(statement, &[&core.given_now(), &self.tubes, &batch])?;
+            if woken.len() < usize::try_from(batch).unwrap_or(usize::MAX) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn claim(&self, core: &Core, session: &mut Session, woken: bool) -> Result<Front, Trouble> {

@@ -77,8 +77,8 @@ pub(super) enum Repeat {
 pub(super) struct Session {
     client: Client,
     schema: SchemaName,
-    /// By where the text of the statement lies: texts are constants.
-    statements: HashMap<usize, Statement>,
+    /// By where the text of the statement lies, and how long it is: texts are constants.
+    statements: HashMap<(usize, usize), Statement>,
     used: Instant,
 }
 
@@ -118,7 +118,7 @@ impl Session {
         text: &'static str,
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Error> {
-        let statement = match self.statements.entry(text.as_ptr() as usize) {
+        let statement = match self.statements.entry((text.as_ptr() as usize, text.len())) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(self.client.prepare(&self.schema.sql(text))?),
         };

@@ -176,15 +176,63 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Where a ticket lies at a moment: nowhere, among the ready, or among those that wait for their time
-/// or for the end of a lease.
+/// Where a ticket lies at a moment: nowhere, among the ready, among those that wait for their time, or
+/// under a claim.
 fn place(ticket: &Ticket, now: Timestamp) -> i16 {
     match rules::ready_at(ticket) {
         None => 0,
-        Some(at) if at <= now => 1,
-        Some(_) => 2,
+        Some(_) if ticket.lease.is_some_and(|lease| lease.until > now) => 3,
+        Some(_) if ticket.runat > now => 2,
+        Some(_) => 1,
     }
 }
+
+/// The parts of a statement that take tickets off their leases: those of `$from` that are under one.
+macro_rules! unlease {
+    ($from:literal) => {
+        concat!(
+            "
+    ended AS MATERIALIZED (
+        SELECT l.tube, l.until, l.lease, l.open, ended.count FROM (
+            SELECT tube, lease_until, lease, count(*) FROM ",
+            $from,
+            "
+            WHERE lease IS NOT NULL GROUP BY tube, lease_until, lease) AS ended
+        JOIN {leases} AS l
+            ON l.tube = ended.tube AND l.until = ended.lease_until AND l.lease = ended.lease),
+    closed AS (
+        DELETE FROM {leases} AS l USING ended AS e
+        WHERE l.tube = e.tube AND l.until = e.until AND l.lease = e.lease AND e.open <= e.count),
+    lessened AS (
+        UPDATE {leases} AS l SET open = l.open - e.count
+        FROM (SELECT * FROM ended WHERE open > count ORDER BY tube, until, lease) AS e
+        WHERE l.tube = e.tube AND l.until = e.until AND l.lease = e.lease)"
+        )
+    };
+}
+pub(super) use unlease;
+
+/// The columns of a tally of what `$from` has, each with this sign.
+macro_rules! tally {
+    ($sign:literal, $from:literal) => {
+        concat!(
+            "
+        INSERT INTO {tallies} (pending, done, failed, cancelled)
+        SELECT ",
+            $sign,
+            "count(*) FILTER (WHERE status = 0), ",
+            $sign,
+            "count(*) FILTER (WHERE status = 1), ",
+            $sign,
+            "count(*) FILTER (WHERE status = 2), ",
+            $sign,
+            "count(*) FILTER (WHERE status = 3) FROM ",
+            $from,
+            " HAVING count(*) > 0"
+        )
+    };
+}
+pub(super) use tally;
 
 /// Adds tickets in the order given, and says which numbers they got.
 const INSERT: &str = "
@@ -206,8 +254,8 @@ const UPDATE: &str = "
     UPDATE {tickets} AS t SET payload = new.payload, nice = new.nice, runat = new.runat,
         status = new.status, attempts = new.attempts, mtime = new.mtime,
         error_reason = new.error_reason, expires_at = new.expires_at, token = new.token,
-        lease_until = new.lease_until, repeat = new.repeat, held_key = new.held_key,
-        place = new.place, move = t.move + 1
+        lease_until = new.lease_until, lease = new.token, repeat = new.repeat,
+        held_key = new.held_key, place = new.place, move = t.move + 1
     FROM unnest($1::bigint[], $2::bytea[], $3::int[], $4::bigint[], $5::smallint[], $6::bigint[],
         $7::bigint[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[],
         $13::text[], $14::smallint[])
@@ -216,29 +264,41 @@ const UPDATE: &str = "
     WHERE t.seq = new.seq";
 
 /// Takes tickets, whose rows are locked, out of the place where they are.
-const LEAVE: &str = "
+const LEAVE: &str = concat!(
+    "
     WITH old AS MATERIALIZED (
-        SELECT seq, tube, kind, nice, runat, place,
-            CASE WHEN token IS NULL THEN runat ELSE greatest(runat, lease_until) END AS due
+        SELECT seq, tube, kind, nice, runat, status, place, lease_until,
+            CASE WHEN place = 3 THEN lease END AS lease
         FROM {tickets} WHERE seq = ANY($1)),
     unready AS (
         DELETE FROM {ready} AS r USING old
         WHERE old.place = 1 AND r.tube = old.tube AND r.kind = old.kind AND r.nice = old.nice
-            AND r.runat = old.runat AND r.seq = old.seq)
-    DELETE FROM {waiting} AS w USING old
-    WHERE old.place = 2 AND w.tube = old.tube AND w.due = old.due AND w.seq = old.seq";
+            AND r.runat = old.runat AND r.seq = old.seq),
+    undelayed AS (
+        DELETE FROM {delays} AS d USING old
+        WHERE old.place = 2 AND d.tube = old.tube AND d.due = old.runat AND d.seq = old.seq),",
+    unlease!("old"),
+    tally!("-", "old")
+);
 
-/// Puts tickets, whose rows are locked, into the place where they belong.
-const ENTER: &str = "
+/// Puts tickets, whose rows are locked, into the place where they belong. One that is claimed gets a
+/// lease of its own, by its token.
+const ENTER: &str = concat!(
+    "
     WITH new AS MATERIALIZED (
-        SELECT seq, tube, kind, nice, runat, place, move,
-            CASE WHEN token IS NULL THEN runat ELSE greatest(runat, lease_until) END AS due
+        SELECT seq, tube, kind, nice, runat, status, place, move, lease_until, lease
         FROM {tickets} WHERE seq = ANY($1)),
     again AS (
         INSERT INTO {ready} (tube, kind, nice, runat, seq, move)
-        SELECT tube, kind, nice, runat, seq, move FROM new WHERE place = 1)
-    INSERT INTO {waiting} (tube, due, seq, move)
-    SELECT tube, due, seq, move FROM new WHERE place = 2";
+        SELECT tube, kind, nice, runat, seq, move FROM new WHERE place = 1),
+    delayed AS (
+        INSERT INTO {delays} (tube, due, seq, move)
+        SELECT tube, runat, seq, move FROM new WHERE place = 2),
+    leased AS (
+        INSERT INTO {leases} (tube, until, lease, open, seqs)
+        SELECT tube, lease_until, lease, 1, ARRAY[seq] FROM new WHERE place = 3)",
+    tally!("", "new")
+);
 
 /// Adds tickets as they stand at a moment.
 pub(super) fn insert<'a>(

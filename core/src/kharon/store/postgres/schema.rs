@@ -14,16 +14,25 @@ const DATABASE_NOW: &str = "(extract(epoch from clock_timestamp()) * 1000000)::b
 ///
 /// Tickets are wide and lie still: nothing that changes while one is worked on is in an index of
 /// `tickets`, so a change finds room on its page and writes no index. What a poll looks through are
-/// narrow rows of their own: `ready` ones can be claimed, in the order of their key; `waiting` ones
-/// cannot before `due`, their time or the end of their lease, and the first poll after that makes them
-/// ready. `place` says which of the two a ticket has a row in. So a poll reads the front of two indexes,
-/// however many tickets there are and whatever they wait for.
+/// narrow rows of their own: `ready` ones can be claimed, in the order of their key; `delays` keep a
+/// ticket from that until it is `due`; and a row of `leases` stands for all tickets of one claim, until
+/// it is over. The first poll after that makes them ready. `place` says which of the three has a
+/// ticket (1, 2, 3; settled ones are in none). So a poll reads the front of three indexes, however
+/// many tickets there are and whatever they wait for.
 ///
 /// Whoever moves a ticket from one place to another holds the lock of its row in `tickets`, and nobody
 /// else touches its rows in the others. A statement that began before it got the lock may see a row
-/// of `ready` or `waiting` that is gone by then, though the ticket has come back to the same place: so
-/// `move` counts the moves of a ticket, and such a row says by which of them it was made.
-const STEPS: [&str; 1] = ["
+/// of `ready` or `delays` that is gone by then, though the ticket has come back to the same place: so
+/// `move` counts the moves of a ticket, and such a row says by which of them it was made. That a lease
+/// is a ticket's is said by the ticket alone. `open` counts those whose it still is: the row goes with
+/// the last one, or when it is over. It may be too high where two settled tickets of one claim at once,
+/// never too low.
+///
+/// How many tickets there are is the sum of `tallies`: each statement that changes it adds a row, since
+/// one row for all would be one lock for all; now and then many of them are folded into one.
+const STEPS: [&str; 2] = [FIRST, LEASES_AND_TALLIES];
+
+const FIRST: &str = "
     CREATE TABLE tickets (
         seq          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         id           text COLLATE \"C\" NOT NULL UNIQUE,
@@ -81,7 +90,42 @@ const STEPS: [&str; 1] = ["
         expires_at  bigint
     );
     CREATE INDEX groups_expiring ON groups (expires_at) WHERE expires_at IS NOT NULL;
-"];
+";
+
+/// Claims get rows by the batch, and `waiting` another name, so that processes of the version before,
+/// which would not count what they do, are refused. On a page of `tickets` there is room for a second
+/// version of each: a claim of many that lie together finds it there, too.
+const LEASES_AND_TALLIES: &str = "
+    LOCK TABLE tickets, ready, waiting, groups IN ACCESS EXCLUSIVE MODE;
+    ALTER TABLE waiting RENAME TO delays;
+    ALTER TABLE tickets ADD COLUMN lease bigint;
+    ALTER TABLE tickets SET (fillfactor = 50);
+    CREATE TABLE leases (
+        tube  text COLLATE \"C\" NOT NULL,
+        until bigint NOT NULL,
+        lease bigint NOT NULL,
+        open  bigint NOT NULL,
+        seqs  bigint[] NOT NULL,
+        PRIMARY KEY (tube, until, lease)
+    ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
+            autovacuum_vacuum_cost_delay = 0);
+    INSERT INTO leases (tube, until, lease, open, seqs)
+    SELECT tube, lease_until, token, 1, ARRAY[seq] FROM tickets WHERE place = 2 AND token IS NOT NULL;
+    DELETE FROM delays AS d USING tickets AS t
+    WHERE t.seq = d.seq AND t.place = 2 AND t.token IS NOT NULL;
+    UPDATE tickets SET place = 3, lease = token WHERE place = 2 AND token IS NOT NULL;
+    CREATE TABLE tallies (
+        pending   bigint NOT NULL,
+        done      bigint NOT NULL,
+        failed    bigint NOT NULL,
+        cancelled bigint NOT NULL
+    ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000,
+            autovacuum_vacuum_cost_delay = 0);
+    INSERT INTO tallies (pending, done, failed, cancelled)
+    SELECT count(*) FILTER (WHERE status = 0), count(*) FILTER (WHERE status = 1),
+        count(*) FILTER (WHERE status = 2), count(*) FILTER (WHERE status = 3)
+    FROM tickets;
+";
 
 /// The name of a database's schema that can be written into a statement as it is.
 #[derive(Clone, Debug)]
@@ -105,7 +149,7 @@ impl SchemaName {
     /// A statement with the names of this schema's tables and the clock filled in.
     pub(super) fn sql(&self, text: &str) -> String {
         let mut sql = text.replace("{columns}", COLUMNS);
-        for table in ["tickets", "ready", "waiting", "groups"] {
+        for table in ["tickets", "ready", "delays", "leases", "tallies", "groups"] {
             sql = sql.replace(&format!("{{{table}}}"), &format!("\"{}\".{table}", self.0));
         }
         sql.replace("{now}", DATABASE_NOW)

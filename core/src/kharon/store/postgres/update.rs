@@ -91,7 +91,8 @@ pub(super) fn is_plain(updates: &[Update]) -> bool {
 /// claim is void, since here it can not be told why nothing was done.
 macro_rules! settling {
     () => {
-        "clock AS MATERIALIZED (SELECT coalesce($1::bigint, {now}) AS now),
+        concat!(
+            "clock AS MATERIALIZED (SELECT coalesce($1::bigint, {now}) AS now),
     wanted AS MATERIALIZED (
         SELECT w.*, clock.now,
             CASE WHEN w.expire_in IS NOT NULL THEN
@@ -102,25 +103,30 @@ macro_rules! settling {
             AS w (id, token, status, keep, expire_in, reason, payload)),
     removed AS (
         DELETE FROM {tickets} AS t USING wanted AS w
-        WHERE NOT w.keep AND t.id = w.id AND t.status = 0 AND t.grp IS NULL AND t.repeat IS NULL
+        WHERE NOT w.keep AND t.id = w.id AND t.place = 3 AND t.grp IS NULL AND t.repeat IS NULL
             AND t.token = w.token AND t.lease_until > w.now
-        RETURNING t.id, t.tube, t.lease_until, t.seq),
+        RETURNING t.id, NULL::smallint AS status, t.tube, t.lease_until, t.lease),
     kept AS (
         UPDATE {tickets} AS t
         SET status = w.status, place = 0, move = t.move + 1, mtime = w.now, expires_at = w.expires_at,
             held_key = NULL, error_reason = coalesce(w.reason, t.error_reason),
             payload = coalesce(w.payload, t.payload)
         FROM wanted AS w
-        WHERE w.keep AND t.id = w.id AND t.status = 0 AND t.grp IS NULL AND t.repeat IS NULL
+        WHERE w.keep AND t.id = w.id AND t.place = 3 AND t.grp IS NULL AND t.repeat IS NULL
             AND t.token = w.token AND t.lease_until > w.now
-        RETURNING t.id, t.tube, t.lease_until, t.seq),
-    settled AS MATERIALIZED (SELECT * FROM removed UNION ALL SELECT * FROM kept),
-    ended AS (
-        DELETE FROM {waiting} AS w USING settled AS s
-        WHERE w.tube = s.tube AND w.due = s.lease_until AND w.seq = s.seq),
+        RETURNING t.id, t.status, t.tube, t.lease_until, t.lease),
+    settled AS MATERIALIZED (SELECT * FROM removed UNION ALL SELECT * FROM kept),",
+            rows::unlease!("settled"),
+            ",
+    tallied AS (
+        INSERT INTO {tallies} (pending, done, failed, cancelled)
+        SELECT -count(*), count(*) FILTER (WHERE status = 1), count(*) FILTER (WHERE status = 2),
+            count(*) FILTER (WHERE status = 3)
+        FROM settled HAVING count(*) > 0),
     summary AS MATERIALIZED (
         SELECT CASE WHEN count(*) < cardinality($2) THEN coalesce(array_agg(id), '{}') END AS ids
         FROM settled)"
+        )
     };
 }
 pub(super) use settling;
