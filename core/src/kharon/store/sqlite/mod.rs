@@ -1,5 +1,12 @@
 //! Tickets in a SQLite file: embedded, durable, shared by the processes of one machine.
+//!
+//! Calls that write run on their callers' threads, one at a time, and take along what others want done:
+//! one transaction, one wait for the disk. Reads have a connection of their own, and wait for no writer.
+//! An answer is given after the commit; a claim is the one thing that does not wait for the disk. Tickets
+//! are counted, and the ends of claims kept, by the batch: no call looks at more tickets than it is about,
+//! but a listing. Time is the clock of each process.
 
+mod adding;
 mod claiming;
 mod counts;
 mod file;
@@ -167,11 +174,7 @@ fn update_all(
 
 impl Store for SqliteStore {
     fn add(&self, additions: Vec<Addition>) -> Result<Vec<Result<Added, AddError>>, StoreError> {
-        let add = |tx: &mut Tx<'_>, addition| match tx.add(addition) {
-            Err(AddError::Store(error)) => Err(error),
-            answer => Ok(answer),
-        };
-        self.write(true, move |tx| additions.into_iter().map(|one| add(tx, one)).collect())
+        self.write(true, move |tx| tx.add_all(additions))
     }
 
     fn get(&self, id: &TicketId) -> Result<Option<Ticket>, StoreError> {

@@ -33,6 +33,7 @@ pub(super) struct Tx<'a> {
 #[derive(Default)]
 pub(super) struct Held<'a> {
     insert: Option<CachedStatement<'a>>,
+    pub(super) insert_handful: Option<CachedStatement<'a>>,
     pub(super) settle: Option<CachedStatement<'a>>,
     pub(super) settle_for_a_while: Option<CachedStatement<'a>>,
     pub(super) remove: Option<CachedStatement<'a>>,

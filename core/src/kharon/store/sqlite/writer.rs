@@ -2,6 +2,8 @@
 //! transaction, and wait for the disk once.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -16,6 +18,10 @@ use crate::kharon::time::Clock;
 
 /// The most callers that are served together.
 const MOST: usize = 64;
+
+/// How long one who is to wait for the disk waits first for the others who came lately, to go with them.
+/// Short beside what a disk takes.
+const LINGER: Duration = Duration::from_micros(60);
 
 /// Something to be done in a transaction.
 trait Job: Send {
@@ -78,6 +84,8 @@ struct Desk {
     version: i64,
     /// Whether commits wait for the disk at present.
     waits: bool,
+    /// How many callers there were of late: those served together last, and those who came meanwhile.
+    callers: usize,
 }
 
 impl Writer {
@@ -90,6 +98,7 @@ impl Writer {
             tokens: Tokens::default(),
             version: 0,
             waits: full,
+            callers: 1,
         };
         Self { queue: Mutex::default(), desk: Mutex::new(desk), full }
     }
@@ -112,6 +121,9 @@ impl Writer {
             if let Some(answer) = lock(&slot).take() {
                 return answer;
             }
+            if durable {
+                self.linger(desk.callers);
+            }
             let mut queue = lock(&self.queue);
             let most = queue.len().min(MOST);
             let mut jobs: Vec<_> = queue.drain(..most).collect();
@@ -121,6 +133,7 @@ impl Writer {
                 return Err(unserved());
             }
             let outcome = desk.serve(&mut jobs, clock);
+            desk.callers = jobs.len() + lock(&self.queue).len();
             if let Ok(news @ 1..) = outcome {
                 bells.ring(news);
             }
@@ -128,6 +141,15 @@ impl Writer {
             for job in jobs {
                 job.finish(outcome.clone());
             }
+        }
+    }
+
+    /// Lets callers come who are on their way again: without this, those who were served together would
+    /// find that one was faster, and wait for the disk twice as often.
+    fn linger(&self, callers: usize) {
+        let began = Instant::now();
+        while lock(&self.queue).len() < callers.min(MOST) && began.elapsed() < LINGER {
+            thread::yield_now();
         }
     }
 }
