@@ -26,8 +26,7 @@ pub(crate) fn medians_in_turn<const N: usize>(
     results.map(|mut results| middle(&mut results))
 }
 
-/// The one in the middle of these.
-pub(crate) fn middle(results: &mut [f64]) -> f64 {
+fn middle(results: &mut [f64]) -> f64 {
     results.sort_by(f64::total_cmp);
     results[results.len() / 2]
 }

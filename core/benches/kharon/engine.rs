@@ -47,15 +47,27 @@ fn processor_time() -> Duration {
     Duration::try_from(used).unwrap_or_default()
 }
 
-/// From `add` to the handler, where nothing else is to be done: the median, and p99.
-pub(crate) fn latency(report: &mut Report, name: &str, store: impl Store, bar: f64) {
+/// How many times it is measured how long an idle Kharon takes.
+const SAMPLES: usize = 300;
+
+/// So long that everybody sleeps again.
+const PAUSE: Duration = Duration::from_millis(4);
+
+/// From `add` to the handler, where nothing else is to be done: the median, and p99; beside the same of
+/// bare parts.
+pub(crate) fn latency(
+    report: &mut Report,
+    name: &str,
+    store: impl Store,
+    mut bare: Vec<Duration>,
+    bar: f64,
+) {
     let kharon = Kharon::new(store, Settings::default()).unwrap();
     let (send, receive) = channel();
     kharon.start(Router::new().handle("work", move |_| Ok(send.send(Instant::now())?))).unwrap();
-    let mut samples: Vec<Duration> = (0..300)
+    let mut samples: Vec<Duration> = (0..SAMPLES)
         .map(|number| {
-            // So long that everybody sleeps again.
-            thread::sleep(Duration::from_millis(4));
+            thread::sleep(PAUSE);
             let ticket = NewTicket::new(format!("idle-{number}"), "work").unwrap();
             let began = Instant::now();
             kharon.add(ticket).unwrap();
@@ -63,36 +75,39 @@ pub(crate) fn latency(report: &mut Report, name: &str, store: impl Store, bar: f
         })
         .collect();
     kharon.stop(Duration::from_secs(10));
-    let median = microseconds(percentile(&mut samples, 500));
-    let last = microseconds(percentile(&mut samples, 990));
-    let reference = Some(bare_latency());
-    report.add(
-        format!("{name}: idle, add to handler, median"),
-        "us",
-        median,
-        reference,
-        Some(Bar::AtMost(bar)),
-    );
-    report.add(format!("{name}: idle, add to handler, p99"), "us", last, reference, None);
+    for (what, per_mille) in [("median", 500), ("p99", 990)] {
+        let value = microseconds(percentile(&mut samples, per_mille));
+        let reference = Some(microseconds(percentile(&mut bare, per_mille)));
+        let bar = (what == "median").then_some(Bar::AtMost(bar));
+        report.add(format!("{name}: idle, add to handler, {what}"), "us", value, reference, bar);
+    }
 }
 
-/// The median time in which a channel wakes a thread that sleeps.
-fn bare_latency() -> f64 {
+/// The bare way of a ticket to an idle worker: one thread adds it by `add`, a channel wakes another,
+/// and that takes it by `take`, which is made there.
+pub(crate) fn bare_latency<T: FnMut()>(
+    mut add: impl FnMut(usize),
+    make_take: impl FnOnce() -> T + Send,
+) -> Vec<Duration> {
     let (send, receive) = channel::<Instant>();
     let (tell, told) = channel();
-    let sleeper = thread::spawn(move || {
-        for began in receive {
-            tell.send(began.elapsed()).unwrap();
-        }
-    });
-    let mut samples: Vec<Duration> = (0..100)
-        .map(|_| {
-            thread::sleep(Duration::from_millis(4));
-            send.send(Instant::now()).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut take = make_take();
+            for began in receive {
+                take();
+                tell.send(began.elapsed()).unwrap();
+            }
+        });
+        let samples = (0..SAMPLES).map(|number| {
+            thread::sleep(PAUSE);
+            let began = Instant::now();
+            add(number);
+            send.send(began).unwrap();
             told.recv().unwrap()
-        })
-        .collect();
-    drop(send);
-    sleeper.join().unwrap();
-    microseconds(percentile(&mut samples, 500))
+        });
+        let samples = samples.collect();
+        drop(send);
+        samples
+    })
 }

@@ -1,5 +1,5 @@
 //! What tickets cost in each store, beside what the bare thing under it costs in the same run: an
-//! ordered map under a mutex, SQLite, PostgreSQL.
+//! ordered map (and a binary heap) under a mutex, SQLite, PostgreSQL.
 //!
 //! `cargo bench -p hersh --bench kharon` prints a line of JSON for each figure and a table at the
 //! end. Ratios count; the figures are those of this machine at this moment.
@@ -19,6 +19,7 @@
 mod common;
 mod engine;
 mod footprint;
+mod heap;
 mod memory;
 #[cfg(feature = "kharon-postgres")]
 mod postgres;

@@ -10,7 +10,7 @@ use hersh::kharon::{MemoryStore, NewTicket};
 
 use crate::common::report::{Bar, Report, microseconds, percentile, rate};
 use crate::work::{self, addition, take};
-use crate::{Plan, engine, footprint};
+use crate::{Plan, engine, footprint, heap};
 
 /// A ticket as simply as can be, in the order in which it goes.
 type Bare = Mutex<BTreeMap<(i32, u64, usize), NewTicket>>;
@@ -46,6 +46,21 @@ fn bare_settle(bare: &Bare, count: usize, batch: usize, threads: usize) -> f64 {
         }
     });
     rate(count, began.elapsed())
+}
+
+/// Claims so many, and then settles them, as [`work::claim_then_settle`] does with a store.
+fn bare_claim_then_settle(bare: &Bare, count: usize, batch: usize) -> (f64, f64) {
+    let began = Instant::now();
+    let claimed: Vec<_> = (0..count / batch).map(|_| bare_poll(bare, batch)).collect();
+    let claiming = began.elapsed();
+    let began = Instant::now();
+    for tickets in claimed {
+        let mut map = bare.lock().unwrap();
+        for ((_, _, number), ticket) in tickets {
+            map.insert((i32::MAX, u64::MAX, number), ticket);
+        }
+    }
+    (rate(count, claiming), rate(count, began.elapsed()))
 }
 
 /// One thread adds, and four take one after the other away.
@@ -118,14 +133,23 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
             let what = format!("claim and settle {batch} by 4 threads");
             report.add(name(&what), "/s", value, Some(reference), None);
         }
-        work::report_apart(report, &store, tickets / 4, name);
+        let bare_apart = |count, batch| bare_claim_then_settle(&bare, count, batch);
+        let claimed = work::report_apart(report, &store, tickets / 4, bare_apart, name);
+        let (heap_added, heap_claimed) = heap::add_and_claim(waiting, tickets, 10);
+        report.add(name("add, beside a binary heap"), "/s", added, Some(heap_added), None);
+        report.add(name("claim 10, beside a binary heap"), "/s", claimed, Some(heap_claimed), None);
         let (value, cpu) = engine::end_to_end(store, tickets);
         let reference = bare_end_to_end(&bare, waiting + tickets, tickets);
         let bar = Some(Bar::AtLeast(600_000.0));
         report.add(name("end to end by 4 workers"), "/s", value, Some(reference), bar);
         report.add(name("end to end, processor time each"), "us", cpu, None, None);
     }
-    engine::latency(report, "memory", MemoryStore::new(), 50.0);
+    let bare = Bare::default();
+    let idle = engine::bare_latency(
+        |number| _ = bare_add(&bare, number, 1, 1),
+        || || assert_eq!(bare_poll(&bare, 1).len(), 1),
+    );
+    engine::latency(report, "memory", MemoryStore::new(), idle, 50.0);
     let of = |size| polls_at.iter().find(|(waiting, _)| *waiting == size).map(|(_, took)| *took);
     if let (Some(small), Some(large)) = (of(10_000), of(1_000_000)) {
         let what = "memory: poll of 4 at a million, beside at 10000";

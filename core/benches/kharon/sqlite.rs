@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hersh::kharon::{Durability, SqliteOptions, SqliteStore, SystemClock};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, params};
 
 use crate::common::report::{Bar, Report, microseconds, percentile, rate};
 use crate::{Plan, engine, work};
@@ -49,26 +49,41 @@ impl Bare {
         rate(count, began.elapsed())
     }
 
-    /// Claims so many, having settled those from before.
+    /// Claims so many, having settled those from before, in one transaction.
     fn turn(&mut self, claimed: &mut Vec<i64>, at_most: usize) {
-        let at_most = i64::try_from(at_most).unwrap();
         let transaction = self.0.transaction().unwrap();
-        let mut settle =
-            transaction.prepare_cached("UPDATE queue SET state = 2 WHERE number = ?1").unwrap();
-        for number in claimed.drain(..) {
-            settle.execute([number]).unwrap();
-        }
-        let mut claim = transaction
-            .prepare_cached(
-                "UPDATE queue SET state = 1 WHERE number IN (
-                    SELECT number FROM queue WHERE state = 0 ORDER BY nice, runat, number LIMIT ?1)
-                 RETURNING number, id, kind, payload",
-            )
-            .unwrap();
-        let numbers = claim.query_map(params![at_most], |row| row.get::<_, i64>(0)).unwrap();
-        claimed.extend(numbers.map(Result::unwrap));
-        drop((settle, claim));
+        settle(&transaction, claimed.drain(..));
+        claim(&transaction, claimed, at_most);
         transaction.commit().unwrap();
+    }
+
+    /// Claims so many. As with the store, a claim alone does not wait for the disk.
+    fn claim(&mut self, at_most: usize) -> Vec<i64> {
+        let mut claimed = Vec::new();
+        let transaction = self.0.transaction().unwrap();
+        claim(&transaction, &mut claimed, at_most);
+        transaction.commit().unwrap();
+        claimed
+    }
+
+    fn wait_for_disk(&self, synchronous: &str) {
+        self.0.pragma_update(None, "synchronous", synchronous).unwrap();
+    }
+
+    /// As [`work::claim_then_settle`] does with the store, and as durably.
+    fn claim_then_settle(&mut self, count: usize, batch: usize, synchronous: &str) -> (f64, f64) {
+        self.wait_for_disk("NORMAL");
+        let began = Instant::now();
+        let claimed: Vec<Vec<i64>> = (0..count / batch).map(|_| self.claim(batch)).collect();
+        let claiming = began.elapsed();
+        self.wait_for_disk(synchronous);
+        let began = Instant::now();
+        for numbers in claimed {
+            let transaction = self.0.transaction().unwrap();
+            settle(&transaction, numbers.into_iter());
+            transaction.commit().unwrap();
+        }
+        (rate(count, claiming), rate(count, began.elapsed()))
     }
 
     fn settle(&mut self, count: usize, batch: usize) -> f64 {
@@ -81,16 +96,53 @@ impl Bare {
         rate(count / batch * batch, began.elapsed())
     }
 
+    /// The median time of a claim of so many, which does not wait for the disk.
     fn poll_time(&mut self, at_most: usize, polls: usize) -> Duration {
+        self.wait_for_disk("NORMAL");
         let mut times: Vec<Duration> = (0..polls)
             .map(|_| {
                 let began = Instant::now();
-                self.turn(&mut Vec::new(), at_most);
+                self.claim(at_most);
                 began.elapsed()
             })
             .collect();
         percentile(&mut times, 500)
     }
+}
+
+fn settle(transaction: &Transaction<'_>, numbers: impl Iterator<Item = i64>) {
+    let mut settle =
+        transaction.prepare_cached("UPDATE queue SET state = 2 WHERE number = ?1").unwrap();
+    for number in numbers {
+        settle.execute([number]).unwrap();
+    }
+}
+
+fn claim(transaction: &Transaction<'_>, claimed: &mut Vec<i64>, at_most: usize) {
+    let mut claim = transaction
+        .prepare_cached(
+            "UPDATE queue SET state = 1 WHERE number IN (
+                SELECT number FROM queue WHERE state = 0 ORDER BY nice, runat, number LIMIT ?1)
+             RETURNING number, id, kind, payload",
+        )
+        .unwrap();
+    let at_most = i64::try_from(at_most).unwrap();
+    let numbers = claim.query_map(params![at_most], |row| row.get::<_, i64>(0)).unwrap();
+    claimed.extend(numbers.map(Result::unwrap));
+}
+
+/// A commit of one ticket, a thread that is woken, and its claim of the ticket.
+fn idle(folder: &Path) -> Vec<Duration> {
+    let path = folder.join("bare.db");
+    let mut adder = Bare::open(&path, "FULL");
+    engine::bare_latency(
+        |number| _ = adder.add(number, 1, 1),
+        || {
+            let mut worker = Bare(Connection::open(&path).unwrap());
+            worker.wait_for_disk("NORMAL");
+            move || assert_eq!(worker.claim(1).len(), 1)
+        },
+    )
 }
 
 pub(crate) fn run(plan: &Plan, report: &mut Report) {
@@ -103,7 +155,7 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     }
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path().join("idle.db")).unwrap();
-    engine::latency(report, "sqlite", store, 2000.0);
+    engine::latency(report, "sqlite", store, idle(folder.path()), 2000.0);
 }
 
 fn one(
@@ -134,8 +186,9 @@ fn one(
     let took = microseconds(work::poll_time(&store, 4, 200));
     let reference = microseconds(bare.poll_time(4, 200));
     report.add(name("poll of 4"), "us", took, Some(reference), None);
+    let bare_apart = |count, batch| bare.claim_then_settle(count, batch, synchronous);
+    work::report_apart(report, &store, tickets / 5, bare_apart, name);
     drop(bare);
-    work::report_apart(report, &store, tickets / 5, name);
     // What is left is worked off from end to end.
     let (whole, _) = engine::end_to_end(store, tickets / 2);
     let bar = Some(Bar::ShareOfReference(0.5));

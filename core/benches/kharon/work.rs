@@ -106,16 +106,20 @@ pub(crate) fn claim_then_settle(store: &dyn Store, count: usize, batch: usize) -
     (rate(count, claiming), rate(count, began.elapsed()))
 }
 
-/// Reports claiming and settling tens by one thread, each apart.
+/// Reports claiming and settling tens by one thread, each apart, beside what both cost barely. How many
+/// a second are claimed.
 pub(crate) fn report_apart(
     report: &mut Report,
     store: &dyn Store,
     count: usize,
+    bare: impl FnOnce(usize, usize) -> (f64, f64),
     name: impl Fn(&str) -> String,
-) {
+) -> f64 {
     let (claimed, settled) = claim_then_settle(store, count, 10);
-    report.add(name("claim 10, apart"), "/s", claimed, None, None);
-    report.add(name("settle 10, apart"), "/s", settled, None, None);
+    let (bare_claimed, bare_settled) = bare(count, 10);
+    report.add(name("claim 10, apart"), "/s", claimed, Some(bare_claimed), None);
+    report.add(name("settle 10, apart"), "/s", settled, Some(bare_settled), None);
+    claimed
 }
 
 /// Takes one of what is left, if there is one.
