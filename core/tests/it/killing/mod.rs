@@ -9,5 +9,6 @@ mod full;
 mod jumps;
 mod ledger;
 mod place;
+pub(crate) mod stepped;
 mod stopped;
 mod storm;

@@ -15,7 +15,8 @@ use hersh::kharon::{
     Claim, Kharon, Label, NewTicket, Router, Settings, Status, Store, SystemClock, UpdateError,
 };
 
-use super::server::{address, skip};
+use super::server::address;
+use crate::killing::stepped;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/postgres");
 const MINUTE: Duration = Duration::from_secs(60);
@@ -33,21 +34,12 @@ impl Stepped {
     /// its clock.
     fn start() -> Option<Self> {
         address()?;
-        let has_library = fs::read_dir("/usr/lib")
-            .unwrap()
-            .flatten()
-            .any(|folder| folder.path().join("faketime/libfaketime.so.1").exists());
-        if !has_library {
-            assert!(env::var("CI").as_deref() != Ok("true"), "no libfaketime in CI");
-            skip("no libfaketime; as root: apt-get install libfaketime");
-            return None;
-        }
+        stepped::library()?;
         // Its owner, who may be another than we are, has to get in.
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
         let clock = folder.path().join("clock");
-        fs::write(&clock, "+0s\n").unwrap();
-        fs::set_permissions(&clock, fs::Permissions::from_mode(0o644)).unwrap();
+        stepped::set(&clock, "+0s");
         let mut script = Command::new(SCRIPT)
             // It ends when its input does, as it does when this process dies.
             .args(["run", "sh", "-c", "echo \"$HERSH_TEST_POSTGRES\"; exec cat"])
@@ -68,11 +60,7 @@ impl Stepped {
 
     /// Sets the clock so far ahead of the true time. At once for whoever reads it.
     fn set(&self, ahead: &str) {
-        // Written aside and renamed: a reader must never see half of it.
-        let (new, clock) = (self.folder.path().join("new"), self.folder.path().join("clock"));
-        fs::write(&new, format!("{ahead}\n")).unwrap();
-        fs::set_permissions(&new, fs::Permissions::from_mode(0o644)).unwrap();
-        fs::rename(new, clock).unwrap();
+        stepped::set(&self.folder.path().join("clock"), ahead);
     }
 
     fn connect(&self, options: PostgresOptions) -> PostgresStore {
