@@ -9,7 +9,6 @@ pub mod storage;
 mod takeover;
 mod tickets;
 
-mod answers;
 mod config;
 mod counts;
 mod error;

@@ -3,8 +3,7 @@
 #[cfg(feature = "api")]
 use std::time::Duration;
 
-use super::arrivals::HANDFUL;
-use super::cell::{Cell, Inner};
+use super::cell::{Cell, HANDFUL, Inner};
 use crate::brain::{Cause, Event, Time, Value};
 #[cfg(feature = "api")]
 use crate::observe::News;

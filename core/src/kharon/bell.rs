@@ -1,4 +1,8 @@
 //! How a store tells idle workers that there may be something to do.
+//!
+//! A worker reads how often the bell was rung, looks into the store, and waits only if nobody has rung
+//! since: so no ring is lost between the look and the wait. Any thread may ring; nobody is rung under a
+//! lock of the store. A ring is a hint: who hears none looks again after `max_poll_interval`.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, Weak};

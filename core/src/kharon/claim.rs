@@ -1,4 +1,8 @@
 //! A ticket in the hands of a handler.
+//!
+//! It carries the claim's token, and whatever it asks of the store it asks under that token: once the
+//! claim is over, it can change nothing any more. It lives on the worker's thread while the handler runs.
+//! A settling call returns when the store has it, as durably as the store keeps things.
 
 use std::cell::Cell;
 use std::fmt;

@@ -1,4 +1,7 @@
 //! What can go wrong: one small type per family of operations.
+//!
+//! A fault of the store says whether trying again may help, and leaves open whether the call had its
+//! effect; all others say that it had none.
 
 use std::error::Error;
 use std::fmt;

@@ -1,4 +1,7 @@
 //! Groups: tickets that are finished together.
+//!
+//! How a group counts is the affair of the rules, and a store keeps the count in the transaction that
+//! settles the ticket: so a finalizer is ready when the last ticket is settled, and not before.
 
 use std::time::Duration;
 

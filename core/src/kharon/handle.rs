@@ -1,4 +1,8 @@
 //! The handle: what a program does with its tickets.
+//!
+//! Cheap to clone, and for any number of threads at once. Calls block for as long as the store takes. The
+//! handle promises nothing of its own: an answer is the store's answer. It also starts the workers, and
+//! ends them: `stop` lets what runs come to its end, and gives back what was claimed and not begun.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,7 @@
 //! What a Kharon counts and measures.
+//!
+//! Counters that only grow, read by anybody without a lock. They belong to the process, not to the store:
+//! they begin at zero with it, and say what this Kharon did.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};

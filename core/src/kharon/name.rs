@@ -1,4 +1,6 @@
 //! Names: of tickets, and of what groups them.
+//!
+//! Checked when they are made, never empty, and of bounded length: a store need not look at them again.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -1,4 +1,7 @@
 //! How a ticket is settled, and which ticket.
+//!
+//! Values without a life of their own. A target made of a ticket carries the token of its
+//! claim; one made of an id carries none, and reaches the ticket whoever has it.
 
 use std::time::Duration;
 

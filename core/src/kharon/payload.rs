@@ -1,4 +1,6 @@
 //! What a ticket carries: bytes that Kharon never looks into.
+//!
+//! Shared, not copied, between the threads that have it; an empty one allocates nothing.
 
 use std::fmt;
 use std::ops::Deref;

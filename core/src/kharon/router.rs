@@ -1,4 +1,7 @@
 //! Which handler runs which tickets.
+//!
+//! It is made before the workers start and does not change afterwards, so they share it without a lock.
+//! Handlers run on the workers' threads, several at once; what panics counts as an attempt that failed.
 
 use std::collections::HashMap;
 use std::error::Error;

@@ -1,4 +1,7 @@
 //! When a periodic ticket runs, and what becomes of the runs it missed.
+//!
+//! Pure: a schedule says what comes after a moment. A run is due by the schedule, not by when the one
+//! before it ended, so it does not drift; what was missed meanwhile is the catch-up policy's to say.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! How a Kharon works: numbers with defaults, checked when it is made.
+//!
+//! Each process has its own. What has to agree between the processes of one store is `process_time`, and
+//! only loosely: each claim says how long it runs.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! Tickets: as they are added, and as they are kept.
+//!
+//! Plain values: a ticket that was read is how it was then. What changes one is a call to the store.
 
 use std::fmt;
 use std::time::Duration;

@@ -8,7 +8,6 @@ mod error;
 mod handle;
 mod memo;
 mod report;
-mod showing;
 mod tick;
 mod values;
 mod watched;

@@ -91,8 +91,7 @@ impl Host {
     pub fn address(&self, id: &ProgramId) -> Result<SocketAddr, HostError> {
         let (entry, state) = self.known(id)?;
         if state.state != State::Ready {
-            let (id, reason) = (id.clone(), state.error_msg);
-            return Err(HostError::NotReady { id, state: state.state, reason });
+            return Err(HostError::NotReady { id: id.clone(), state: state.state });
         }
         if entry.meta.network == NetworkMode::None {
             return Err(HostError::NoNetwork(id.clone()));

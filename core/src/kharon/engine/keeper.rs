@@ -1,5 +1,8 @@
 //! The keeper: a thread that sees to results which wait while all workers are busy, and to tickets
 //! that expire.
+//!
+//! It sleeps until something may be due. Where it cannot reach the store it tries again, less and less
+//! often; what it does late is late, and not lost.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};

@@ -1,4 +1,8 @@
 //! Results that wait to be handed to the store, several at once.
+//!
+//! Workers put results in, and whoever goes to the store next takes all of them along. It holds a bounded
+//! number: beyond that, workers wait before they take another ticket. A result in here is not settled yet;
+//! if the process dies, its ticket is run again.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};

@@ -1,4 +1,8 @@
 //! One run of the workers: what they share.
+//!
+//! The buffer of claimed tickets, the lock of who looks into the store, the limits of types. Each has a
+//! lock of its own, held for moments, but that of looking, which is held for a call to the store; no
+//! handler runs under any of them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

@@ -1,4 +1,7 @@
 //! The simulated body: tickets run one step at a time, on the calling thread.
+//!
+//! It shares all but the threads with the other: the same session, outbox and rules, under a clock that
+//! stands still until nothing is left to do.
 
 use std::sync::Arc;
 use std::time::Duration;

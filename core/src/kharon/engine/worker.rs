@@ -1,4 +1,7 @@
 //! A worker: takes a ticket, runs its handler, and sees what becomes of it.
+//!
+//! A thread each. It lets no panic of a handler out, and takes no ticket whose claim is half over, so a
+//! handler has at least half of `process_time`.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,7 @@
 //! Tickets in memory: as fast as can be, and gone with the process.
+//!
+//! One lock, held for a call, or for a stretch of one that may have much to do. Time is the clock given
+//! when it was made. Indexes keep ready and waiting tickets in order; the tickets lie in a slab.
 
 mod groups;
 mod lanes;
