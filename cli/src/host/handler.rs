@@ -9,10 +9,9 @@ use super::compose::{ComposeSpec, GenerateOptions, Policy, check, generate, vali
 use super::docker::Docker;
 use super::engine::{BuildJob, EngineError};
 use super::parts::{Parts, missing_runtime, open_network};
-use super::request::Health;
 use super::resolv;
 use crate::program::{
-    Attempt, Cancel, ContainerId, Effect, EffectHandler, Event, Exit, ImageId, ProgramId,
+    Attempt, Cancel, ContainerId, Effect, EffectHandler, Event, Exit, ImageId, ProgramId, quoted,
 };
 
 /// The exit code of what was killed.
@@ -29,9 +28,6 @@ const PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// How often, while a program is starting, the engine is asked whether it still runs.
 const LOOK: Duration = Duration::from_secs(1);
-/// How many of a container's last lines an error carries, and how much of each.
-const LAST_LINES: usize = 20;
-const LAST_LINE_CHARS: usize = 300;
 /// How many of a container's last lines are kept when it goes.
 const KEPT_LINES: usize = 10_000;
 
@@ -284,8 +280,8 @@ impl HostHandler {
         // One without a network cannot be asked: that it runs is all that can be known of it.
         let Some(publish) = spec.ports.first() else { return Ok(()) };
         let entry = self.0.entry(id).map_err(|error| error.to_string())?;
-        let Health { path, ready_timeout_ms } = &entry.meta.health;
-        let within = ready_timeout_ms.map_or(self.0.config.ready_timeout, Duration::from_millis);
+        let path = &entry.meta.health.path;
+        let within = self.0.ready_within(&entry.meta);
         let until = Instant::now() + within;
         let (mut looked, mut pause) = (Instant::now(), PAUSE);
         while !self.0.engine.answers(publish.host_port, path.as_deref(), PROBE) {
@@ -299,10 +295,11 @@ impl HostHandler {
                 looked = Instant::now();
             }
             if late {
-                let asked = path.as_deref().unwrap_or("its WatcherAPI");
-                let (seconds, lines) = (within.as_secs_f32(), quote(&self.last_lines(container)));
+                let asked = entry.meta.health.asked();
+                let (seconds, lines) = (within.as_secs_f32(), self.0.last_lines(container));
                 return Err(format!(
-                    "{asked} did not answer on port 8080 within {seconds} s{lines}"
+                    "{asked} did not answer on port 8080 within {seconds} s{}",
+                    quoted(&lines)
                 ));
             }
         }
@@ -325,7 +322,7 @@ impl HostHandler {
         let code = seen["State"]["ExitCode"].as_i64();
         let out_of_memory =
             killed_for_memory(seen) || (code == Some(KILLED) && self.was_out_of_memory(container));
-        Exit { code, out_of_memory, last_lines: self.last_lines(container) }
+        Exit { code, out_of_memory, last_lines: self.0.last_lines(container) }
     }
 
     /// The engine tells the exit code of a container that was killed, and why it was a moment later.
@@ -334,15 +331,6 @@ impl HostHandler {
             !self.0.closing.wait(MEMORY_PAUSE)
                 && self.look(container).is_ok_and(|seen| killed_for_memory(&seen))
         })
-    }
-
-    fn last_lines(&self, container: &ContainerId) -> Vec<String> {
-        // Without them an error is poorer, and still an error.
-        let bytes = self.0.engine.logs(container, LAST_LINES).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<_> =
-            text.lines().map(|l| l.chars().take(LAST_LINE_CHARS).collect()).collect();
-        lines[lines.len().saturating_sub(LAST_LINES)..].to_vec()
     }
 
     /// What became of a container; nothing to tell while it runs, or while the engine is silent.
@@ -393,13 +381,5 @@ impl HostHandler {
         }
         self.0.engine.remove_images(id).map_err(|error| error.to_string())?;
         self.0.storage.remove(id, purge).map_err(|error| error.to_string())
-    }
-}
-
-fn quote(lines: &[String]) -> String {
-    if lines.is_empty() {
-        String::new()
-    } else {
-        format!("; its last lines: {}", lines.join(" | "))
     }
 }

@@ -9,6 +9,7 @@ pub mod storage;
 mod takeover;
 mod tickets;
 
+mod answers;
 mod config;
 mod counts;
 mod error;

@@ -1,4 +1,4 @@
-//! Looks whether what should run does, and nothing else; the `health` ticket says when.
+//! Looks whether what should run does, and answers; the `health` ticket says when.
 //!
 //! One question to the engine for all programs (`docker container ls`), and, but for one look in a
 //! while, only while one of them has a container: a stream of the engine's events would be quicker,
@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answers;
 use super::engine::Listed;
 use super::parts::Parts;
 use super::plan::{Action, plan};
-use crate::program::{ContainerId, Event, ProgramId, ProgramState, State, Supervisor};
+use crate::program::{ContainerId, Event, ProgramId, ProgramState, Supervisor};
 
 /// Every so many looks, one is taken although no program has a container that is known: for those
 /// that nobody knows of.
@@ -25,7 +26,10 @@ pub(super) fn look(parts: &Parts, supervisor: &Arc<Supervisor>) -> Result<(), St
     if !parts.is_taken_up() {
         return take_up(parts, supervisor);
     }
-    check(parts, supervisor, parts.count_look().is_multiple_of(THOROUGH))
+    let checked = check(parts, supervisor, parts.count_look().is_multiple_of(THOROUGH));
+    // Whether they answer can be known while the engine does not.
+    answers::ask(parts, supervisor);
+    checked
 }
 
 /// Takes all programs up where the last host left them.
@@ -97,7 +101,7 @@ fn check(parts: &Parts, supervisor: &Supervisor, thorough: bool) -> Result<(), S
 /// What there is to tell a program about its containers, if anything.
 fn finding(state: &ProgramState, own: &[&Listed]) -> Option<Event> {
     let runs = |id: &ContainerId| own.iter().any(|one| one.container_id == *id && one.running);
-    let ended = state.state == State::Ready && !state.container_id.as_ref().is_some_and(runs);
+    let ended = state.is_up() && !state.container_id.as_ref().is_some_and(runs);
     let strange = |one: &&&Listed| !state.containers().any(|id| *id == one.container_id);
     let unknown: Vec<_> = own.iter().filter(strange).map(|one| one.container_id.clone()).collect();
     let tell = ended || !unknown.is_empty() || !state.strays.is_empty();
@@ -107,7 +111,7 @@ fn finding(state: &ProgramState, own: &[&Listed]) -> Option<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::{Attempt, RestartPolicy};
+    use crate::program::{Attempt, RestartPolicy, State};
 
     fn container(number: u8) -> ContainerId {
         format!("{number:012x}").parse().unwrap()

@@ -4,7 +4,9 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
+use super::answers::Roll;
 use super::config::HostConfig;
 use super::counts::Counts;
 use super::engine::{Engine, EngineFacts};
@@ -17,6 +19,10 @@ use super::tickets::Tickets;
 use super::view::{EngineReport, ProgramView, Timestamp};
 use super::{HostError, Runtime};
 use crate::program::{Cancel, ContainerId, ImageId, ProgramId, ProgramState, State};
+
+/// How many of a container's last lines an error carries, and how much of each.
+const LAST_LINES: usize = 20;
+const LAST_LINE_CHARS: usize = 300;
 
 /// One program's facts, and when something last happened to it.
 #[derive(Debug)]
@@ -46,6 +52,8 @@ pub(super) struct Parts {
     taken_up: AtomicBool,
     /// How often it was looked whether programs run.
     looks: AtomicU32,
+    /// Which programs were asked whether they answer, and how often they did not.
+    pub(super) roll: Mutex<Roll>,
     /// For the metrics.
     pub(super) counts: Counts,
     /// The host is shutting down.
@@ -75,6 +83,7 @@ impl Parts {
             complaints: Mutex::default(),
             taken_up: AtomicBool::new(false),
             looks: AtomicU32::new(0),
+            roll: Mutex::default(),
             counts: Counts::default(),
             closing: Cancel::new(),
         }
@@ -157,6 +166,21 @@ impl Parts {
         // Of one that is replaced its successor is still to be told.
         let mut successors = self.successors.lock().unwrap_or_else(PoisonError::into_inner);
         successors.retain(|_, successor| successor != id);
+    }
+
+    /// How long a program has until it answers: when it is started, and when it has stopped to.
+    pub(super) fn ready_within(&self, meta: &Meta) -> Duration {
+        meta.health.ready_timeout_ms.map_or(self.config.ready_timeout, Duration::from_millis)
+    }
+
+    /// The last lines that a container wrote, for an error that tells of its end.
+    pub(super) fn last_lines(&self, container: &ContainerId) -> Vec<String> {
+        // Without them an error is poorer, and still an error.
+        let bytes = self.engine.logs(container, LAST_LINES).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<_> =
+            text.lines().map(|l| l.chars().take(LAST_LINE_CHARS).collect()).collect();
+        lines[lines.len().saturating_sub(LAST_LINES)..].to_vec()
     }
 
     /// What the engine is; asked until it has answered once.

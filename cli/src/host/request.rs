@@ -39,13 +39,21 @@ pub struct LimitsRequest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Health {
-    /// What it is asked for on port 8080: it is Ready once `GET` of this path is answered with 200.
+    /// What it is asked for on port 8080: it is Ready while `GET` of this path is answered with 200.
     /// Without one it is asked as a watcher, for `/healthz` or `/watcher/status`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// How long it has until it answers, in milliseconds; the host's own time without one.
+    /// How long it has until it answers, in milliseconds; the host's own time without one. One that
+    /// stops answering has as long until it answers again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_timeout_ms: Option<u64>,
+}
+
+impl Health {
+    /// What it is asked for, in words.
+    pub(super) fn asked(&self) -> &str {
+        self.path.as_deref().unwrap_or("its WatcherAPI")
+    }
 }
 
 /// A program to be registered.

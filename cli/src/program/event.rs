@@ -67,6 +67,31 @@ pub enum Event {
         /// How it ended.
         exit: Exit,
     },
+    /// The program is Ready, its container runs, and it did not answer several times in a row.
+    RuntimeSilent {
+        /// Of which start.
+        attempt: Attempt,
+        /// The container.
+        container_id: ContainerId,
+        /// What has not answered, and since when.
+        reason: String,
+    },
+    /// The program that was silent answers again.
+    RuntimeAnswered {
+        /// Of which start.
+        attempt: Attempt,
+        /// The container.
+        container_id: ContainerId,
+    },
+    /// The program has been silent for as long as it may take to become Ready.
+    SilenceElapsed {
+        /// Of which start.
+        attempt: Attempt,
+        /// The container.
+        container_id: ContainerId,
+        /// The last lines that it wrote, oldest first.
+        last_lines: Vec<String>,
+    },
     /// Answers `StopRuntime`.
     StopFinished {
         /// The container that was to go.
@@ -109,6 +134,9 @@ impl Event {
             Self::RuntimeStarted { .. } => "RuntimeStarted",
             Self::StartFailed { .. } => "StartFailed",
             Self::RuntimeExited { .. } => "RuntimeExited",
+            Self::RuntimeSilent { .. } => "RuntimeSilent",
+            Self::RuntimeAnswered { .. } => "RuntimeAnswered",
+            Self::SilenceElapsed { .. } => "SilenceElapsed",
             Self::StopFinished { .. } => "StopFinished",
             Self::BackoffElapsed { .. } => "BackoffElapsed",
             Self::RemoveFinished { .. } => "RemoveFinished",

@@ -24,6 +24,7 @@ pub use fake::{FakeHandler, Step};
 pub use id::{BuildId, IdError, ProgramId, UserId};
 pub use policy::{RestartMode, RestartPolicy};
 pub use reducer::reduce;
+pub(crate) use state::quoted;
 pub use state::{
     Attempt, ContainerId, Desired, Exit, ImageId, Millis, PendingRestart, ProgramState, State,
     UnknownState,

@@ -10,7 +10,7 @@ pub enum RestartMode {
     /// Never: the program stays in Error until its owner starts it.
     #[default]
     Never,
-    /// When it ended with another code than 0, or never became Ready.
+    /// When it ended with another code than 0, never became Ready, or stopped answering for good.
     OnFailure,
     /// Whatever it ended with.
     Always,

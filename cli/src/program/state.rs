@@ -91,9 +91,10 @@ pub enum State {
     Created,
     /// Its folders are made and its image is built.
     Building,
-    /// Its container is being started and has not answered yet.
+    /// Its container is being started and has not answered yet; or it runs and has stopped answering,
+    /// which [`ProgramState::is_silent`] tells apart.
     Starting,
-    /// Its container runs and its `WatcherAPI` has answered.
+    /// Its container runs and its `WatcherAPI` answers.
     Ready,
     /// Its container is being stopped, or the program is being removed.
     Stopping,
@@ -182,7 +183,8 @@ impl Desired {
 /// How a container ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
-    /// Its exit code; none when the container was already gone when it was looked at.
+    /// Its exit code; none when the container was already gone when it was looked at, or was stopped
+    /// because it did not answer.
     pub code: Option<i64>,
     /// Whether the system killed it because it used more memory than it may.
     pub out_of_memory: bool,
@@ -199,10 +201,16 @@ impl fmt::Display for Exit {
         if self.out_of_memory {
             f.write_str(" for want of memory")?;
         }
-        if !self.last_lines.is_empty() {
-            write!(f, "; its last lines: {}", self.last_lines.join(" | "))?;
-        }
-        Ok(())
+        f.write_str(&quoted(&self.last_lines))
+    }
+}
+
+/// The last lines of a container, as the end of a sentence about it; nothing where there are none.
+pub(crate) fn quoted(lines: &[String]) -> String {
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!("; its last lines: {}", lines.join(" | "))
     }
 }
 
@@ -271,6 +279,17 @@ impl ProgramState {
             ready_since: None,
             removed: false,
         }
+    }
+
+    /// Whether it was Ready in this start, runs still, and has stopped answering; `error_msg` says
+    /// since when.
+    pub fn is_silent(&self) -> bool {
+        self.state == State::Starting && self.container_id.is_some()
+    }
+
+    /// Whether its container should run: it is Ready, or was and is silent.
+    pub fn is_up(&self) -> bool {
+        self.state == State::Ready || self.is_silent()
     }
 
     /// Every container that is or may be there, the current one first.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::message::Message;
-use super::record::Record;
+use super::record::{MOST_LOGGED, Record};
 use super::time::Time;
 use super::vars::{Change, VarId};
 
@@ -50,9 +50,6 @@ pub(crate) struct Execution {
     pub(crate) started: Time,
     pub(crate) deadline: Time,
 }
-
-/// The most changes that are kept in a log for one execution.
-const MOST_LOGGED: usize = 32;
 
 /// Why an execution runs.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,6 +7,9 @@ use std::time::Duration;
 use super::effect::Trigger;
 use super::state::State;
 
+/// The most variables that are kept in a log for one execution.
+pub(super) const MOST_LOGGED: usize = 32;
+
 /// Something that happened, as the brain saw it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Record {
@@ -50,8 +53,14 @@ pub enum Cause {
     Start,
     /// The message with this id.
     Message(u64),
-    /// These watched variables.
-    Vars(Arc<[Arc<str>]>),
+    /// These watched variables, in the order in which they were first watched. Of more than 32 a log
+    /// names the first, and counts the others; a trace names all.
+    Vars {
+        /// Their names.
+        names: Arc<[Arc<str>]>,
+        /// How many more there are, which are not named here.
+        more: usize,
+    },
     /// The managed function returned.
     Returned,
     /// The managed function returned a normal error.
@@ -68,12 +77,29 @@ pub enum Cause {
     StopTimeout,
 }
 
+impl Cause {
+    /// The cause as a log keeps it: with at most 32 names, so that a thousand executions for a thousand
+    /// variables each do not keep a million of them.
+    pub(crate) fn shortened(self) -> Self {
+        match self {
+            Self::Vars { names, more } if names.len() > MOST_LOGGED => {
+                let more = more + names.len() - MOST_LOGGED;
+                Self::Vars { names: names[..MOST_LOGGED].into(), more }
+            }
+            whole => whole,
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start => f.write_str("start"),
             Self::Message(id) => write!(f, "message {id}"),
-            Self::Vars(names) => write!(f, "variables {}", names.join(", ")),
+            Self::Vars { names, more: 0 } => write!(f, "variables {}", names.join(", ")),
+            Self::Vars { names, more } => {
+                write!(f, "variables {}, and {more} more", names.join(", "))
+            }
             Self::Returned => f.write_str("returned"),
             Self::Failed => f.write_str("returned an error"),
             Self::Stop(reason) => write!(f, "stop: {reason}"),

@@ -15,6 +15,14 @@ pub(crate) enum Awaited {
     Change,
     /// The end of the session alone: whoever waits for that is not woken by each execution.
     End,
+    /// Room in the queue, or the end of the session. One who waits is woken for each message that
+    /// leaves the queue.
+    Room,
+}
+
+impl Awaited {
+    /// How many there are.
+    pub(crate) const KINDS: usize = 3;
 }
 
 /// Why a wait ended.
@@ -55,8 +63,8 @@ pub(crate) trait Body: Send + Sync {
     /// *Locked.* Feed a variable no longer.
     fn unwatch(&self, id: VarId);
 
-    /// *Locked.* The last update of a variable has been applied, or there was none.
-    fn settled(&self, id: VarId);
+    /// *Locked.* The last updates of these variables have been applied, or there were none.
+    fn settled(&self, ids: &mut dyn Iterator<Item = VarId>);
 
     /// *Locked.* Hands over what variables have brought, flows only if they are wanted.
     fn inputs(&self, flows: bool, feed: &mut dyn FnMut(VarId, Input));

@@ -16,13 +16,12 @@ use super::source::Feed;
 use super::tape::Tape;
 use super::watching::lifecycle;
 use crate::brain::{
-    Brain, Declaration, Effect, Event, Input, Message, State, StateFault, StopRequest, Time, Value,
-    VarId,
+    Brain, Declaration, Effect, Event, Input, State, StateFault, StopRequest, Time, Value, VarId,
 };
 #[cfg(feature = "journal")]
 use crate::journal::Recorder;
 use crate::later::Held;
-use crate::observe::{Logs, Signal, Signals};
+use crate::observe::{Logs, Signals};
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::watcher::{Config, Memos, Values};
@@ -31,9 +30,6 @@ use crate::watcher::{Config, Memos, Values};
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// Messages that are moved to the brain at one time.
-pub(super) const HANDFUL: usize = 32;
 
 /// Numbers the watchers of this process, to tell from which a thread calls.
 static WATCHERS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
@@ -66,6 +62,8 @@ pub(crate) struct Cell {
     pub(super) seed: u64,
     inner: Mutex<Inner>,
     changed: Condvar,
+    /// Told of room in the queue.
+    room: Condvar,
     /// Told of news in the logs, see [`Cell::news`].
     #[cfg(feature = "api")]
     pub(super) news: Condvar,
@@ -87,17 +85,18 @@ pub(crate) struct Inner {
     pub(super) signals: Signals,
     pub(crate) began: Option<Time>,
     pub(crate) updated: Time,
-    /// Threads that wait for a change; without any, nobody is notified.
-    waiters: usize,
-    /// Those of them that wait for the end of the session alone.
-    end_waiters: usize,
-    messages: u64,
+    /// How many threads wait for each kind of thing; without any, nobody is notified.
+    waiters: [usize; Awaited::KINDS],
+    /// Messages delivered in this session.
+    pub(super) messages: u64,
     /// The place of the variable that will probably be read next.
     pub(crate) read_next: usize,
     /// Empty between the calls that use it.
     effects: Vec<Effect>,
     /// Empty between the calls that use it.
-    arrived: Vec<(VarId, Input)>,
+    pub(super) arrived: Vec<(VarId, Input)>,
+    /// Empty between the calls that use it.
+    pub(super) settled: Vec<VarId>,
     #[cfg(feature = "journal")]
     pub(super) tape: Tape,
 }
@@ -105,7 +104,12 @@ pub(crate) struct Inner {
 impl Inner {
     /// Whether anybody waits for what has just happened.
     fn is_awaited(&self) -> bool {
-        self.waiters > self.end_waiters || (self.waiters > 0 && !self.brain.state().is_live())
+        self.waits_for(Awaited::Change)
+            || (self.waits_for(Awaited::End) && !self.brain.state().is_live())
+    }
+
+    fn waits_for(&self, awaited: Awaited) -> bool {
+        self.waiters[awaited as usize] > 0
     }
 }
 
@@ -158,12 +162,12 @@ impl Cell {
             signals: Signals::new(),
             began: None,
             updated: body.now(),
-            waiters: 0,
-            end_waiters: 0,
+            waiters: [0; Awaited::KINDS],
             messages: 0,
             read_next: 0,
             effects: Vec::new(),
             arrived: Vec::new(),
+            settled: Vec::new(),
             #[cfg(feature = "journal")]
             tape: Tape::default(),
         };
@@ -186,6 +190,7 @@ impl Cell {
             #[cfg(feature = "journal")]
             recorder: Mutex::default(),
             changed: Condvar::new(),
+            room: Condvar::new(),
             #[cfg(feature = "api")]
             news: Condvar::new(),
             state: AtomicU8::new(State::NotRun as u8),
@@ -321,7 +326,12 @@ impl Cell {
 
     /// Lets the brain take an event. What it wants remembered is in the logs then, what it wants
     /// done in `inner.effects`. Whether it was taken, and whether there was anything to remember.
-    fn think(&self, inner: &mut Inner, event: Event, now: Time) -> (Result<(), StateFault>, bool) {
+    pub(super) fn think(
+        &self,
+        inner: &mut Inner,
+        event: Event,
+        now: Time,
+    ) -> (Result<(), StateFault>, bool) {
         #[cfg(feature = "journal")]
         let note = inner.tape.note(&event, inner.brain.vars(), now);
         let mut outlet = Outlet {
@@ -360,7 +370,10 @@ impl Cell {
                     }
                 }
                 Effect::Unwatch(id) => self.body.unwatch(id),
-                Effect::Close => self.close(inner),
+                Effect::Close => {
+                    self.close(inner);
+                    self.room.notify_all();
+                }
                 Effect::Over => {
                     self.intake.settle();
                     self.body.end();
@@ -381,44 +394,14 @@ impl Cell {
         };
         if execution.message.is_some() {
             self.intake.served();
-        }
-        for change in execution.trigger.changes() {
-            if inner.brain.vars().get(change.id).is_some_and(|var| var.kind.is_timed()) {
-                self.body.settled(change.id);
+            if inner.waits_for(Awaited::Room) {
+                self.room.notify_one();
             }
         }
-    }
-
-    /// Moves what has arrived into the brain, in order, a handful at a time: what is served soon
-    /// stays close at hand, what waits longer stays where it is.
-    pub(super) fn gather(&self, inner: &mut Inner, now: Time) {
-        if inner.brain.queued() > 0 {
-            return;
-        }
-        self.move_handful(inner, now);
-    }
-
-    /// Moves at most a handful into the brain; how many there were.
-    pub(super) fn move_handful(&self, inner: &mut Inner, now: Time) -> usize {
-        for moved in 0..HANDFUL {
-            let Some(envelope) = self.intake.arrived() else { return moved };
-            self.deliver(inner, envelope, now);
-        }
-        HANDFUL
-    }
-
-    fn close(&self, inner: &mut Inner) {
-        let now = self.body.now();
-        self.intake.close(|envelope| self.deliver(inner, envelope, now));
-    }
-
-    fn deliver(&self, inner: &mut Inner, (content, sent): (String, Time), now: Time) {
-        inner.messages += 1;
-        let message = Arc::new(Message::new(inner.messages, content, sent));
-        inner.signals.push(sent, Signal::User(Arc::clone(&message)));
-        let (delivered, _) = self.think(inner, Event::Message(message), now);
-        // The intake is open only while a session is live, or has just ended.
-        debug_assert!(delivered.is_ok(), "a message was accepted before the first start");
+        let vars = inner.brain.vars();
+        let changed = execution.trigger.changes().iter().map(|change| change.id);
+        let is_timed = |id: &VarId| vars.get(*id).is_some_and(|var| var.kind.is_timed());
+        self.body.settled(&mut changed.filter(is_timed));
     }
 
     /// Begins a session: everything that belongs to one is new.
@@ -450,17 +433,6 @@ impl Cell {
         Ok(inner.brain.session())
     }
 
-    /// Takes a message as it was recorded.
-    #[cfg(feature = "journal")]
-    pub(crate) fn receive(&self, content: String, sent: Time) {
-        if self.state() == State::NotRun {
-            return;
-        }
-        let mut inner = self.lock();
-        self.intake.admit();
-        self.deliver(&mut inner, (content, sent), self.body.now());
-    }
-
     /// For a body that waits on the condition variable.
     pub(crate) fn wait_changed<'a>(
         &'a self,
@@ -468,35 +440,10 @@ impl Cell {
         limit: Option<Duration>,
         awaited: Awaited,
     ) -> Locked<'a> {
-        let for_end = usize::from(awaited == Awaited::End);
-        inner.waiters += 1;
-        inner.end_waiters += for_end;
-        let mut inner = inner.wait(&self.changed, limit);
-        inner.waiters -= 1;
-        inner.end_waiters -= for_end;
+        let told = if awaited == Awaited::Room { &self.room } else { &self.changed };
+        inner.waiters[awaited as usize] += 1;
+        let mut inner = inner.wait(told, limit);
+        inner.waiters[awaited as usize] -= 1;
         inner
-    }
-
-    /// Feeds what variables have brought. Flows are asked only when their value would be served
-    /// next, so that back-pressure reaches the sender.
-    pub(super) fn gather_vars(&self, inner: &mut Inner, now: Time) {
-        let flows = inner.brain.wants_vars();
-        let mut arrived = std::mem::take(&mut inner.arrived);
-        self.body.inputs(flows, &mut |id, input| arrived.push((id, input)));
-        for (id, input) in arrived.drain(..) {
-            let brought = input.value().cloned();
-            // News of a variable is known in every state.
-            let _ = self.reduce(inner, Event::Var(id, input), now, None);
-            let var = inner.brain.vars().get(id);
-            match var.and_then(|var| Some((&var.name, var.pending.as_ref()?, brought?))) {
-                Some((name, pending, value)) if pending.is(&value) => {
-                    let name = Arc::clone(name);
-                    inner.signals.push(now, Signal::Var { name, value });
-                }
-                _ if var.is_none_or(|var| var.pending.is_none()) => self.body.settled(id),
-                _ => {}
-            }
-        }
-        inner.arrived = arrived;
     }
 }

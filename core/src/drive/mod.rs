@@ -8,6 +8,7 @@
 //! events (stop, kill, deadlines) are fed by whatever thread brings them, so a function that never
 //! returns can delay nobody but itself.
 
+mod arrivals;
 mod body;
 mod cell;
 mod intake;
@@ -29,7 +30,7 @@ pub(crate) use intake::Refused;
 pub(crate) use schedule::{Due, Schedule};
 #[cfg(feature = "journal")]
 pub(crate) use source::Decode;
-pub(crate) use source::{Feed, FlowSource, Poll, Receiving, Source, poll_once, take_from};
+pub(crate) use source::{Feed, FlowSource, Poll, Polled, Receiving, Source, take_from};
 #[cfg(feature = "journal")]
 pub(crate) use stage::Stage;
 pub(crate) use step::Rest;

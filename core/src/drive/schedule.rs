@@ -11,6 +11,7 @@ use crate::brain::{ById, Time, VarId};
 pub(crate) struct Schedule {
     heap: BinaryHeap<Reverse<(Time, VarId)>>,
     timers: ById<Timer>,
+    shortest: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -37,16 +38,25 @@ impl Schedule {
     pub(crate) fn set(&mut self, id: VarId, first: Time, every: Duration) {
         self.timers.insert(id, Timer { every, due: first, ticks: 0 });
         self.heap.push(Reverse((first, id)));
+        self.shortest = Some(self.shortest.map_or(every, |shortest| shortest.min(every)));
     }
 
     pub(crate) fn remove(&mut self, id: VarId) {
         // Its entry in the heap is dropped when it comes up: it has no timer any more.
-        self.timers.remove(id);
+        if let Some(removed) = self.timers.remove(id)
+            && Some(removed.every) == self.shortest
+        {
+            self.shortest = self.timers.iter().map(|timer| timer.every).min();
+        }
     }
 
     pub(crate) fn clear(&mut self) {
-        self.heap.clear();
-        self.timers.clear();
+        *self = Self::default();
+    }
+
+    /// The shortest of all periods.
+    pub(crate) const fn shortest_period(&self) -> Option<Duration> {
+        self.shortest
     }
 
     /// When the next timer goes off.
@@ -107,6 +117,21 @@ mod tests {
         let due = schedule.take(ms(47)).expect("due");
         assert_eq!((due.at, due.tick, due.missed), (ms(40), 4, 3));
         assert_eq!(schedule.next_due(), Some(ms(50)));
+    }
+
+    #[test]
+    fn the_shortest_period_is_that_of_the_timers_that_are_set() {
+        let mut schedule = Schedule::default();
+        assert_eq!(schedule.shortest_period(), None);
+        for (id, every) in [(1, 30), (2, 10), (3, 20)] {
+            schedule.set(VarId(id), ms(0), Duration::from_millis(every));
+        }
+        assert_eq!(schedule.shortest_period(), Some(Duration::from_millis(10)));
+        schedule.remove(VarId(2));
+        schedule.remove(VarId(1));
+        assert_eq!(schedule.shortest_period(), Some(Duration::from_millis(20)));
+        schedule.clear();
+        assert_eq!(schedule.shortest_period(), None);
     }
 
     #[test]

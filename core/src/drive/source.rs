@@ -9,8 +9,8 @@ use crate::brain::{Data, Input, Value};
 use crate::later::Later;
 use crate::sync::channel::{Receiver, Select, TryRecvError};
 
-/// Asks the world for the next value of a variable.
-pub(crate) type Poll = Box<dyn FnMut() -> Input + Send>;
+/// Asks the world for the next value of a variable; it is given the last.
+pub(crate) type Poll = Box<dyn FnMut(Option<&Value>) -> Input + Send>;
 
 /// The source of one variable.
 pub(crate) enum Source {
@@ -98,9 +98,48 @@ pub(crate) fn take_from(flow: &dyn FlowSource, latest: bool) -> (Option<Input>, 
     (newest, false)
 }
 
-/// Polls once; a panic is a failed poll.
-pub(crate) fn poll_once(poll: &mut Poll) -> Input {
-    catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|payload| {
-        Input::Failed(Arc::from(format!("the poll panicked: {}", panic_words(&*payload))))
-    })
+/// A poll, and the value that it brought last.
+///
+/// Values are compared here, so that the user's `PartialEq` runs where the poll does: outside every
+/// lock of the watcher, and delaying no other variable. As one update per variable is under way at a
+/// time, what was brought last is what the next value follows.
+pub(crate) struct Polled {
+    poll: Poll,
+    last: Option<Value>,
+}
+
+impl Polled {
+    pub(crate) const fn new(poll: Poll) -> Self {
+        Self { poll, last: None }
+    }
+
+    /// Polls once; a panic is a failed poll.
+    pub(crate) fn once(&mut self) -> Input {
+        let Self { poll, last } = self;
+        match catch_unwind(AssertUnwindSafe(|| poll(last.as_ref()))) {
+            Ok(Input::Value(value)) => self.bring(value),
+            Ok(Input::Changed(value)) => {
+                self.last = Some(value.clone());
+                Input::Changed(value)
+            }
+            Ok(other) => other,
+            Err(payload) => {
+                let words = panic_words(&*payload);
+                Input::Failed(Arc::from(format!("the poll panicked: {words}")))
+            }
+        }
+    }
+
+    /// What it means that this value was polled.
+    pub(crate) fn bring(&mut self, value: Value) -> Input {
+        let compare = || self.last.as_ref().is_some_and(|last| value.same(last));
+        match catch_unwind(AssertUnwindSafe(compare)) {
+            Ok(true) => Input::Same,
+            Ok(false) => {
+                self.last = Some(value.clone());
+                Input::Changed(value)
+            }
+            Err(_) => Input::Failed(Arc::from("comparing the value with the last one panicked")),
+        }
+    }
 }

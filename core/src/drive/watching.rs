@@ -3,7 +3,8 @@
 #[cfg(feature = "api")]
 use std::time::Duration;
 
-use super::cell::{Cell, HANDFUL, Inner};
+use super::arrivals::HANDFUL;
+use super::cell::{Cell, Inner};
 use crate::brain::{Cause, Event, Time, Value};
 #[cfg(feature = "api")]
 use crate::observe::News;

@@ -10,8 +10,8 @@
 //! |---|---|
 //! | `{"start":{"expires":…,"values":{…}}}` | `start()`, with the restored context values |
 //! | `{"message":{"content":…,"sent":…}}` | a user message |
-//! | `{"value":{"name":…,"value":…}}` | a poll result, a flow value or a tick |
-//! | `{"changed":{"name":…,"value":…}}`, `{"same":{"name":…}}` | what a two-step poll found |
+//! | `{"value":{"name":…,"value":…}}` | a flow value or a tick; in older files a poll result too |
+//! | `{"changed":{"name":…,"value":…}}`, `{"same":{"name":…}}` | what a poll found |
 //! | `{"failed":{"name":…,"error":…}}`, `{"closed":{"name":…}}` | a failed poll, a closed source |
 //! | `{"skipped":{"name":…,"ticks":…}}` | ticks that were skipped |
 //! | `"serve"` | the moment at which what had arrived was served |

@@ -349,7 +349,7 @@ impl Body for Playing {
         lock(&self.0.decoders).retain(|_, (known, _)| *known != id);
     }
 
-    fn settled(&self, _: VarId) {}
+    fn settled(&self, _: &mut dyn Iterator<Item = VarId>) {}
 
     fn inputs(&self, _: bool, _: &mut dyn FnMut(VarId, Input)) {}
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::ring::Ring;
-use crate::brain::{Change, Ending, Record, Time, Value};
+use crate::brain::{Change, Ending, Record, Time, Transition, Value};
 
 /// Which log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -146,12 +146,15 @@ impl Logs {
     #[expect(clippy::inline_always, reason = "each caller records one kind of record")]
     #[inline(always)]
     pub(crate) fn record(&mut self, at: Time, record: Record) {
-        let kind = match &record {
-            Record::Transition(_) => LogKind::Reduce,
-            Record::Began { .. } => LogKind::Effect,
-            Record::Ended { .. } | Record::TimedOut { .. } => LogKind::EffectResult,
-            Record::WatchError { .. } => LogKind::WatchError,
-            Record::Fault(_) => LogKind::StateFault,
+        let (kind, record) = match record {
+            Record::Transition(Transition { from, to, cause }) => {
+                let cause = cause.shortened();
+                (LogKind::Reduce, Record::Transition(Transition { from, to, cause }))
+            }
+            Record::Began { .. } => (LogKind::Effect, record),
+            Record::Ended { .. } | Record::TimedOut { .. } => (LogKind::EffectResult, record),
+            Record::WatchError { .. } => (LogKind::WatchError, record),
+            Record::Fault(_) => (LogKind::StateFault, record),
         };
         self.push(kind, at, What::Fact(record));
     }
@@ -289,8 +292,36 @@ impl fmt::Display for Ending {
     }
 }
 
-#[cfg(all(test, feature = "api"))]
+#[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::brain::{Cause, State};
+
+    #[test]
+    fn of_many_variables_that_changed_together_a_log_names_the_first() {
+        let names: Arc<[Arc<str>]> = (0..1000).map(|n| Arc::from(n.to_string())).collect();
+        for (changed, text_end) in [(1, "variables 0"), (32, "30, 31"), (1000, "31, and 968 more")]
+        {
+            let cause = Cause::Vars { names: names[..changed].into(), more: 0 };
+            let (from, to) = (State::Ready, State::Running);
+            let mut logs = Logs::new(1);
+            logs.record(Time::ZERO, Record::Transition(Transition { from, to, cause }));
+            let (_, entry) = &logs.tail(LogKind::Reduce, 1)[0];
+            assert!(entry.to_string().ends_with(text_end), "{entry}");
+            let What::Fact(Record::Transition(Transition {
+                cause: Cause::Vars { names, more },
+                ..
+            })) = &entry.what
+            else {
+                panic!("{entry:?}");
+            };
+            assert_eq!((names.len(), names.len() + more), (changed.min(32), changed));
+        }
+    }
+}
+
+#[cfg(all(test, feature = "api"))]
+mod following_tests {
     use super::*;
 
     fn written(lines: u64, capacity: usize) -> Logs {

@@ -1,29 +1,48 @@
-//! The thread that notices time: deadlines of the brain, and polls that are due.
+//! The thread that notices time: deadlines of the brain, and polls and ticks that are due.
+//!
+//! # Rests
+//! A thousand polls every ten milliseconds fall due a hundred thousand times a second. To hand out each
+//! by itself would be as many wakings, and nearly as many executions. So after handing out, the
+//! keeper rests for a moment, and hands out together what has fallen due meanwhile: a rest is a twentieth
+//! of the shortest period of all polls and timers, and at most half a millisecond ([`LONGEST_REST`]).
+//!
+//! - Nothing is late by more than a rest because of this, and nothing that falls due alone is late at
+//!   all: a rest begins with a handing out and is over long before the same variable is due again.
+//! - There are at most 2,000 handings out a second, or 20 in the shortest period if that is below ten
+//!   milliseconds.
+//! - The schedule itself does not move: rates stay fixed and without drift, and no tick is skipped, as a
+//!   rest is far shorter than a period.
+//! - Messages, lifecycle calls and the brain's deadlines do not rest.
+//!
+//! What polls bring is told to the loop in the same portions, see [`pollers`](super::pollers). The
+//! simulation, whose time is exact, has no keeper and no rests.
 
 use std::io;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
-use super::News;
+use super::inbox::Inbox;
 use super::pollers::{Pollers, Slot};
 use crate::brain::{ById, Event, Input, Time, Value, VarId};
 use crate::crew::Crew;
 use crate::drive::{Cell, Due, Schedule, Source, lock};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::channel::Sender;
 use crate::sync::thread::Builder;
 use crate::sync::{Condvar, Instant, Mutex, MutexGuard};
 use crate::watcher::Tick;
 
-/// How soon after handing out polls it is looked whether they are being run.
-const PROGRESS: Duration = Duration::from_millis(1);
+/// The longest rest between two handings out.
+const LONGEST_REST: Duration = Duration::from_micros(500);
+
+/// The share of the shortest period that a rest may take.
+const RESTS_IN_A_PERIOD: u32 = 20;
 
 /// Keeps time for one watcher.
 ///
 /// Never takes the cell's lock while it holds its own: the cell calls it the other way round.
 pub(super) struct Keeper {
     origin: Instant,
-    news: Sender<News>,
+    inbox: Arc<Inbox>,
     timers: Mutex<Timers>,
     signal: Condvar,
     /// When the brain wants to be asked about its deadlines, in nanoseconds; `MAX` for never.
@@ -39,6 +58,8 @@ pub(super) struct Keeper {
 struct Timers {
     schedule: Schedule,
     watched: ById<Timed>,
+    /// Nothing is handed out before this.
+    rests_until: Time,
     /// Counts sessions; a thread of an older one ends.
     session: u64,
 }
@@ -48,13 +69,30 @@ enum Timed {
     Tick(Arc<Slot>),
 }
 
+impl Timers {
+    /// How long nothing is handed out after something has been.
+    fn rest(&self) -> Duration {
+        let shortest = self.schedule.shortest_period();
+        shortest.map_or(LONGEST_REST, |every| LONGEST_REST.min(every / RESTS_IN_A_PERIOD))
+    }
+
+    fn rest_from(&mut self, now: Time) {
+        self.rests_until = now + self.rest();
+    }
+
+    /// When there is next something to hand out.
+    fn next_due(&mut self) -> Option<Time> {
+        self.schedule.next_due().map(|due| due.max(self.rests_until))
+    }
+}
+
 impl Keeper {
-    pub(super) fn new(origin: Instant, news: Sender<News>, crew: &Arc<Crew>) -> Self {
+    pub(super) fn new(origin: Instant, inbox: &Arc<Inbox>, crew: &Arc<Crew>) -> Self {
         Self {
             origin,
-            pollers: Arc::new(Pollers::new(news.clone(), crew)),
+            inbox: Arc::clone(inbox),
+            pollers: Arc::new(Pollers::new(inbox, crew)),
             crew: Arc::clone(crew),
-            news,
             timers: Mutex::default(),
             signal: Condvar::new(),
             alarm: AtomicU64::new(u64::MAX),
@@ -101,7 +139,9 @@ impl Keeper {
         };
         timers.watched.insert(id, timed);
         timers.schedule.set(id, first, every);
-        self.signal.notify_all();
+        if first.max(timers.rests_until).as_nanos() < self.sleeps_until.load(Ordering::SeqCst) {
+            self.signal.notify_all();
+        }
     }
 
     pub(super) fn unwatch(&self, id: VarId) {
@@ -110,9 +150,16 @@ impl Keeper {
         timers.watched.remove(id);
     }
 
-    pub(super) fn settled(&self, id: VarId) {
-        if let Some(Timed::Poll(slot) | Timed::Tick(slot)) = lock(&self.timers).watched.get(id) {
-            slot.settled();
+    pub(super) fn settled(&self, ids: &mut dyn Iterator<Item = VarId>) {
+        let mut ids = ids.peekable();
+        if ids.peek().is_none() {
+            return;
+        }
+        let timers = lock(&self.timers);
+        for id in ids {
+            if let Some(Timed::Poll(slot) | Timed::Tick(slot)) = timers.watched.get(id) {
+                slot.settled();
+            }
         }
     }
 
@@ -160,12 +207,17 @@ impl Keeper {
         }
     }
 
-    /// Gives every poll that is due to the pollers and sends every tick that is due. Returns how
-    /// many were skipped of which variable, because its last one is pending or time ran ahead.
+    /// Unless it rests, gives every poll that is due to the pollers and sends every tick that is due.
+    /// Returns how many were skipped of which variable, because its last one is pending or time ran
+    /// ahead.
     fn hand_out(&self, timers: &mut Timers) -> Vec<(VarId, u64)> {
         let mut skipped = Vec::new();
         let mut due_polls = Vec::new();
         let now = self.now();
+        if timers.next_due().is_none_or(|due| due > now) {
+            return skipped;
+        }
+        timers.rest_from(now);
         while let Some(due) = timers.schedule.take(now) {
             let mut missed = due.missed;
             match timers.watched.get(due.id) {
@@ -178,15 +230,15 @@ impl Keeper {
                 skipped.push((due.id, missed));
             }
         }
-        self.pollers.push(due_polls);
+        self.pollers.push(due_polls, now);
+        self.inbox.tell();
         skipped
     }
 
     fn tick(&self, due: Due) {
         let at = SystemTime::now() - (self.now() - due.at);
         let tick = Tick::new(due.tick, at);
-        // The body holds the receiver for as long as the keeper lives.
-        let _ = self.news.send((due.id, Input::Value(Value::new(tick))));
+        self.inbox.put(due.id, Input::Value(Value::new(tick)));
     }
 
     fn sleep(&self, session: u64) {
@@ -204,9 +256,9 @@ impl Keeper {
 
     /// The earliest of the next alarm, the next poll, and the next look at the pollers.
     fn sleep_until(&self, timers: &mut Timers) -> u64 {
-        let due = timers.schedule.next_due().map_or(u64::MAX, Time::as_nanos);
-        let waiting = self.pollers.need_another();
-        let look = if waiting { (self.now() + PROGRESS).as_nanos() } else { u64::MAX };
+        let due = timers.next_due().map_or(u64::MAX, Time::as_nanos);
+        let look = self.pollers.look(self.now(), timers.rest());
+        let look = look.map_or(u64::MAX, Time::as_nanos);
         loop {
             let alarm = self.alarm.load(Ordering::SeqCst);
             let until = due.min(look).min(alarm);
@@ -225,5 +277,49 @@ impl Keeper {
                 self.signal.wait_timeout(timers, limit).unwrap_or_else(PoisonError::into_inner),
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn us(us: u64) -> Time {
+        Time::from_nanos(us * 1000)
+    }
+
+    fn timers(periods_us: &[u64]) -> Timers {
+        let mut timers = Timers::default();
+        for (id, every) in (0..).zip(periods_us) {
+            timers.schedule.set(VarId(id), us(u64::from(id)), Duration::from_micros(*every));
+        }
+        timers
+    }
+
+    #[test]
+    fn a_rest_is_a_twentieth_of_the_shortest_period_and_half_a_millisecond_at_most() {
+        for (periods_us, rest_us) in [
+            (&[][..], 500),
+            (&[3_600_000_000], 500),
+            (&[10_000, 20_000], 500),
+            (&[1_000_000, 1_000], 50),
+            (&[20], 1),
+        ] {
+            assert_eq!(timers(periods_us).rest(), Duration::from_micros(rest_us), "{periods_us:?}");
+        }
+    }
+
+    #[test]
+    fn what_falls_due_alone_is_on_time_and_what_follows_waits_for_a_rest_at_most() {
+        let mut alone = timers(&[10_000]);
+        let mut crowd = timers(&[10_000; 3]);
+        for timers in [&mut alone, &mut crowd] {
+            assert_eq!(timers.next_due(), Some(us(0)));
+            assert_eq!(timers.schedule.take(us(0)).map(|due| due.id), Some(VarId(0)));
+            timers.rest_from(us(0));
+        }
+        assert_eq!(alone.next_due(), Some(us(10_000)));
+        // The others fell due after one and two microseconds.
+        assert_eq!(crowd.next_due(), Some(us(500)));
     }
 }

@@ -11,6 +11,7 @@
 //! depends on the loop: lifecycle events and deadlines are fed by the threads that bring them.
 
 mod flows;
+mod inbox;
 mod keeper;
 mod os_signals;
 mod pollers;
@@ -23,15 +24,13 @@ use crate::brain::{Event, Input, Time, VarId};
 use crate::crew::Crew;
 use crate::drive::{Awaited, Body, Cell, Feed, Inner, Rest, Source, Woken};
 use crate::sync::Instant;
-use crate::sync::channel::{Receiver, Select, Sender, bounded, unbounded};
+use crate::sync::channel::{Receiver, Select, Sender, bounded};
 use crate::sync::thread::{self, Builder};
 use flows::Flows;
+use inbox::Inbox;
 use keeper::Keeper;
 
 pub(crate) use os_signals::OsSignals;
-
-/// What a poll, or a timer, brought.
-type News = (VarId, Input);
 
 /// A body made of threads.
 pub(crate) struct Threads(Arc<Engine>);
@@ -42,8 +41,7 @@ struct Engine {
     epoch: SystemTime,
     /// At most one token: there is something new to look at.
     wake: (Sender<()>, Receiver<()>),
-    /// One update per variable at most is under way, so this is bounded by `max_watches`.
-    news: Receiver<News>,
+    inbox: Arc<Inbox>,
     flows: Flows,
     keeper: Arc<Keeper>,
     crew: Arc<Crew>,
@@ -51,16 +49,17 @@ struct Engine {
 
 impl Threads {
     pub(crate) fn new() -> Self {
-        let (news_sender, news) = unbounded();
+        let wake = bounded(1);
+        let inbox = Arc::new(Inbox::new(wake.0.clone()));
         let origin = Instant::now();
         let crew = Arc::new(Crew::default());
         Self(Arc::new(Engine {
             origin,
             epoch: SystemTime::now(),
-            wake: bounded(1),
-            news,
+            wake,
+            keeper: Arc::new(Keeper::new(origin, &inbox, &crew)),
+            inbox,
             flows: Flows::default(),
-            keeper: Arc::new(Keeper::new(origin, news_sender, &crew)),
             crew,
         }))
     }
@@ -97,7 +96,6 @@ impl Engine {
         let mut select = Select::new_biased();
         select.recv(&self.wake.1);
         select.recv(cell.intake.receiver());
-        select.recv(&self.news);
         for flow in &flows {
             flow.watch_in(&mut select);
         }
@@ -166,15 +164,12 @@ impl Body for Threads {
         self.0.keeper.unwatch(id);
     }
 
-    fn settled(&self, id: VarId) {
-        self.0.keeper.settled(id);
+    fn settled(&self, ids: &mut dyn Iterator<Item = VarId>) {
+        self.0.keeper.settled(ids);
     }
 
     fn inputs(&self, flows: bool, feed: &mut dyn FnMut(VarId, Input)) {
-        // Looking is cheaper than trying.
-        if !self.0.news.is_empty() {
-            self.0.news.try_iter().for_each(|(id, input)| feed(id, input));
-        }
+        self.0.inbox.take(feed);
         if flows {
             self.0.flows.take(feed);
         }

@@ -23,7 +23,7 @@ use crate::sync::explore;
 use crate::{Config, RecoveryPolicy};
 
 /// Explores a scenario.
-fn explored(scenario: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn explored(scenario: impl Fn() + Send + Sync + 'static) {
     let seed = scaled("HERSH_SCHEDULES_SEED", 1);
     let schedules = scaled("HERSH_SOAK_SCHEDULES", 1000);
     explore(u64::from(seed), schedules as usize, scenario);

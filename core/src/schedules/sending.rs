@@ -1,11 +1,16 @@
 //! Messages while other things happen.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::witness::{Witness, was_stopped};
 use super::{explored, small};
+use crate::brain::{Ending, Event};
+use crate::drive::{Awaited, Woken};
+use crate::sync::channel::bounded;
 use crate::sync::thread;
-use crate::{Message, SendError, State, StopOptions};
+use crate::{Config, Message, SendError, State, StopOptions};
 
 #[test]
 fn messages_a_stop_and_a_kill_at_once() {
@@ -81,6 +86,50 @@ fn a_full_queue_gives_way_or_times_out() {
         let drained = watcher.stop_with(StopOptions { drain: true, timeout: None });
         let report = witness.check_end(&watcher);
         assert!(drained.is_err() || report.unserved.is_empty(), "drained in good order");
+    });
+}
+
+#[test]
+fn a_sender_that_waits_for_room_is_woken_for_room_alone() {
+    explored(|| {
+        let witness = Witness::default();
+        let (release, released) = bounded::<()>(1);
+        let (entered, inside) = bounded::<()>(1);
+        let config = Config { signal_capacity: 1, ..small() };
+        let watcher = witness.start(config, move |message, _| {
+            if message.is_some_and(|message| message.content() == "a1") {
+                entered.send(()).expect("room for one");
+                released.recv().expect("it is released");
+            }
+            Ok(())
+        });
+        witness.send(&watcher, "a", 1);
+        inside.recv().expect("it serves a message");
+        witness.send(&watcher, "b", 1);
+        let looks = Arc::new(AtomicU32::new(0));
+        let (waiting, looked) = (watcher.clone(), Arc::clone(&looks));
+        let waiter = thread::spawn(move || {
+            let cell = waiting.cell();
+            cell.body.wait(cell, None, Awaited::Room, &mut |_| {
+                looked.fetch_add(1, Ordering::SeqCst);
+                cell.intake.would_answer()
+            })
+        });
+        // It looks under the lock that it then waits with: whoever has it next finds it waiting.
+        while looks.load(Ordering::SeqCst) == 0 {
+            thread::yield_now();
+        }
+        for _ in 0..3 {
+            let unknown = Event::Returned { execution: u64::MAX, ending: Ending::Done };
+            assert!(watcher.cell().feed(unknown).is_err(), "a change, and no room");
+            thread::yield_now();
+        }
+        assert_eq!(looks.load(Ordering::SeqCst), 1);
+        release.send(()).expect("it waits for this");
+        assert_eq!(waiter.join().expect("every call returns"), Woken::Satisfied);
+        assert_eq!(looks.load(Ordering::SeqCst), 2);
+        assert!(watcher.stop().is_ok());
+        witness.check_end(&watcher);
     });
 }
 

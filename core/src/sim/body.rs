@@ -9,8 +9,8 @@ use super::trace::TraceEntry;
 use super::world::{MOST_ROUNDS, World, wall};
 use crate::brain::{Event, Input, Time, Transition, Value, VarId};
 use crate::drive::{
-    Awaited, Body, Cell, Due, Feed, FlowSource, Inner, Poll, Rest, Schedule, Source, Woken, lock,
-    poll_once, take_from,
+    Awaited, Body, Cell, Due, Feed, FlowSource, Inner, Polled, Rest, Schedule, Source, Woken, lock,
+    take_from,
 };
 use crate::sync::Mutex;
 use crate::watcher::Tick;
@@ -43,8 +43,8 @@ struct Inputs {
 /// A polled or timed variable.
 struct Timed {
     name: Arc<str>,
-    /// Away while it is being called.
-    poll: Option<Poll>,
+    /// Away while it is being called; a timer has none.
+    polled: Option<Polled>,
     is_tick: bool,
     claimed: bool,
 }
@@ -115,25 +115,25 @@ impl Member {
             inputs.news.push((now, due.id, Input::Value(Value::new(tick))));
             return true;
         }
-        let (name, poll) = (Arc::clone(&timed.name), timed.poll.take());
+        let Some(mut polled) = timed.polled.take() else { return true };
+        let name = Arc::clone(&timed.name);
         let (scripted, delay) = match inputs.scripts.get_mut(&*name) {
             Some(script) => (script.results.pop_front(), script.delay),
             None => (None, Duration::ZERO),
         };
         drop(inputs);
-        let (input, poll) = match (scripted, poll) {
-            (Some(Ok(value)), poll) => {
+        let input = match scripted {
+            Some(Ok(value)) => {
                 check_type(cell, due.id, &value);
-                (Input::Value(value), poll)
+                polled.bring(value)
             }
-            (Some(Err(words)), poll) => (Input::Failed(words), poll),
-            (None, Some(mut poll)) => (poll_once(&mut poll), Some(poll)),
-            (None, None) => return true,
+            Some(Err(words)) => Input::Failed(words),
+            None => polled.once(),
         };
         let mut inputs = lock(&self.inputs);
         // It may have been unwatched by its own poll.
         if let Some(timed) = inputs.timed.get_mut(&due.id) {
-            timed.poll = poll;
+            timed.polled = Some(polled);
             inputs.news.push((now + delay, due.id, input));
         }
         true
@@ -186,14 +186,14 @@ impl Body for SimBody {
     fn watch(&self, id: VarId, name: &Arc<str>, feed: Feed) {
         let now = self.now();
         let mut inputs = lock(&self.member.inputs);
-        let (poll, first, every) = match feed.source {
+        let (polled, first, every) = match feed.source {
             Source::Flow { flow, latest } => return inputs.flows.push((id, flow, latest)),
-            Source::Poll { every, poll } => (Some(poll), now, every),
+            Source::Poll { every, poll } => (Some(Polled::new(poll)), now, every),
             Source::Tick { every } => (None, now + every, every),
         };
-        let is_tick = poll.is_none();
+        let is_tick = polled.is_none();
         inputs.schedule.set(id, first, every);
-        inputs.timed.insert(id, Timed { name: Arc::clone(name), poll, is_tick, claimed: false });
+        inputs.timed.insert(id, Timed { name: Arc::clone(name), polled, is_tick, claimed: false });
     }
 
     fn unwatch(&self, id: VarId) {
@@ -204,9 +204,12 @@ impl Body for SimBody {
         inputs.news.retain(|(_, var, _)| *var != id);
     }
 
-    fn settled(&self, id: VarId) {
-        if let Some(timed) = lock(&self.member.inputs).timed.get_mut(&id) {
-            timed.claimed = false;
+    fn settled(&self, ids: &mut dyn Iterator<Item = VarId>) {
+        let mut inputs = lock(&self.member.inputs);
+        for id in ids {
+            if let Some(timed) = inputs.timed.get_mut(&id) {
+                timed.claimed = false;
+            }
         }
     }
 

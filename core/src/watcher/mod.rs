@@ -8,6 +8,7 @@ mod error;
 mod handle;
 mod memo;
 mod report;
+mod showing;
 mod tick;
 mod values;
 mod watched;

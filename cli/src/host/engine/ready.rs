@@ -5,17 +5,23 @@ use std::time::{Duration, Instant};
 
 /// Asks a `WatcherAPI` on this port of 127.0.0.1 whether it is well: `/healthz` first, and, where
 /// there is none (the seed's watchers have none), its status. A program with a path of its own is
-/// asked for that alone. Takes at most `within` for each.
+/// asked for that alone. Takes at most `within` for each; one that does not answer the first is not
+/// asked the second.
 pub fn answers_on(port: u16, path: Option<&str>, within: Duration) -> bool {
     match path {
-        Some(path) => is_ok(port, path, within),
-        None => ["/healthz", "/watcher/status"].into_iter().any(|path| is_ok(port, path, within)),
+        Some(path) => code(port, path, within) == Some(200),
+        None => match code(port, "/healthz", within) {
+            Some(404) => code(port, "/watcher/status", within) == Some(200),
+            other => other == Some(200),
+        },
     }
 }
 
-fn is_ok(port: u16, path: &str, within: Duration) -> bool {
+/// The status code that `GET path` is answered with; none when it is not answered in HTTP, or not in
+/// time.
+fn code(port: u16, path: &str, within: Duration) -> Option<u16> {
     let until = Instant::now() + within;
-    let ask = || -> std::io::Result<bool> {
+    let ask = || -> std::io::Result<Option<u16>> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut stream = TcpStream::connect_timeout(&address, within)?;
         stream.set_write_timeout(Some(within))?;
@@ -28,17 +34,19 @@ fn is_ok(port: u16, path: &str, within: Duration) -> bool {
         while filled < line.len() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Ok(false);
+                return Ok(None);
             }
             stream.set_read_timeout(Some(left))?;
             match stream.read(&mut line[filled..])? {
-                0 => return Ok(false),
+                0 => return Ok(None),
                 count => filled += count,
             }
         }
-        Ok(line.starts_with(b"HTTP/1.") && line.ends_with(b" 200"))
+        let is_http = line.starts_with(b"HTTP/1.") && line[8] == b' ';
+        let code = std::str::from_utf8(&line[9..]).ok().and_then(|digits| digits.parse().ok());
+        Ok(code.filter(|_| is_http))
     };
-    ask().unwrap_or(false)
+    ask().ok().flatten()
 }
 
 #[cfg(test)]
@@ -72,8 +80,14 @@ mod tests {
             None,
             within
         ));
+        // It has one, which says that it has failed: that its status can be had does not make it well.
         assert!(!answers_on(
-            serve(vec!["HTTP/1.1 503 No\r\n\r\n", "HTTP/1.1 503 No\r\n\r\n"]),
+            serve(vec!["HTTP/1.1 503 No\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"]),
+            None,
+            within
+        ));
+        assert!(!answers_on(
+            serve(vec!["HTTP/1.1 404 No\r\n\r\n", "HTTP/1.1 503 No\r\n\r\n"]),
             None,
             within
         ));

@@ -91,7 +91,8 @@ impl Host {
     pub fn address(&self, id: &ProgramId) -> Result<SocketAddr, HostError> {
         let (entry, state) = self.known(id)?;
         if state.state != State::Ready {
-            return Err(HostError::NotReady { id: id.clone(), state: state.state });
+            let (id, reason) = (id.clone(), state.error_msg);
+            return Err(HostError::NotReady { id, state: state.state, reason });
         }
         if entry.meta.network == NetworkMode::None {
             return Err(HostError::NoNetwork(id.clone()));

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `reconcile` | one for each program that is not as its owner wants it | sends what is due: the restart that waited, the stop or removal that failed; tries again with backoff |
 //! | `redeploy` | one for each program that takes over from another | takes the next steps of that |
-//! | `health` | one | looks whether what should run does; adopts, once the engine answers |
+//! | `health` | one | looks whether what should run does, and answers; adopts, once the engine answers |
 //! | `expire-images` | one | removes images that nobody will start from |
 //! | `rotate-logs` | one | keeps the programs' logs within their bounds |
 //!

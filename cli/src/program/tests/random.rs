@@ -21,6 +21,12 @@ enum Act {
     Deliver,
     /// The running container ends by itself.
     Die,
+    /// One that runs, or ran before, is found not to answer.
+    Hush,
+    /// It is found to answer again.
+    Speak,
+    /// It has not answered for too long.
+    GiveUp,
     /// The host looks at the containers.
     Check,
     /// The waiting restart comes due.
@@ -39,6 +45,9 @@ fn act() -> impl Strategy<Value = Act> {
         2 => Just(Act::Break),
         12 => Just(Act::Deliver),
         2 => Just(Act::Die),
+        2 => Just(Act::Hush),
+        1 => Just(Act::Speak),
+        1 => Just(Act::GiveUp),
         2 => Just(Act::Check),
         1 => Just(Act::Due),
         1 => Just(Act::Kill),
@@ -54,6 +63,8 @@ struct World {
     /// Containers that exist: their attempt, and whether they run.
     containers: BTreeMap<ContainerId, (Attempt, bool)>,
     made: u32,
+    /// The container that was last asked whether it answers: it may be another one by now.
+    asked: Option<(Attempt, ContainerId)>,
     /// Whether a stop ever failed: only then may a start meet an older container.
     stop_failed: bool,
 }
@@ -69,6 +80,7 @@ impl World {
             cancelled: Attempt(0),
             containers: BTreeMap::new(),
             made: 0,
+            asked: None,
             stop_failed: false,
         }
     }
@@ -88,6 +100,11 @@ impl World {
         }
         if after.state.state == State::Ready {
             assert!(after.state.container_id.is_some(), "Ready has a container");
+            assert_eq!(after.state.error_msg, None, "nothing is wrong with one that is Ready");
+        }
+        assert_eq!(after.state.ready_since.is_some(), after.state.state == State::Ready);
+        if after.state.is_silent() {
+            assert!(after.state.error_msg.is_some(), "a silent program says why");
         }
         self.program = after.state;
         for effect in after.effects {
@@ -118,6 +135,22 @@ impl World {
                     *runs = false;
                 }
             }
+            Act::Hush => {
+                let own = self.program.container_id.clone();
+                self.asked = own.map(|id| (self.program.attempt, id)).or(self.asked.take());
+                self.of_asked(|attempt, container_id| Event::RuntimeSilent {
+                    attempt,
+                    container_id,
+                    reason: "it does not answer".into(),
+                });
+            }
+            Act::Speak => self
+                .of_asked(|attempt, container_id| Event::RuntimeAnswered { attempt, container_id }),
+            Act::GiveUp => self.of_asked(|attempt, container_id| Event::SilenceElapsed {
+                attempt,
+                container_id,
+                last_lines: vec![],
+            }),
             Act::Check => {
                 let unknown = self.containers.keys().cloned().collect();
                 self.ask(&Event::RuntimeCheckRequested { unknown });
@@ -144,6 +177,12 @@ impl World {
 
     fn ask(&mut self, event: &Event) {
         self.feed(event);
+    }
+
+    fn of_asked(&mut self, event: impl FnOnce(Attempt, ContainerId) -> Event) {
+        if let Some((attempt, container)) = self.asked.clone() {
+            self.feed(&event(attempt, container));
+        }
     }
 
     fn carry_out(&mut self, works: bool) {
@@ -238,13 +277,16 @@ impl World {
             Desired::Stopped => {
                 matches!(self.program.state, State::Created | State::Stopped | State::Error)
             }
-            Desired::Ready => matches!(self.program.state, State::Ready | State::Error),
+            Desired::Ready => {
+                matches!(self.program.state, State::Ready | State::Error)
+                    || self.program.is_silent()
+            }
             Desired::Removed | Desired::Purged => {
                 self.program.removed || self.program.state == State::Error
             }
         };
         assert!(settled, "at rest in {} wanting {:?}", self.program.state, self.program.desired);
-        if self.program.state != State::Ready && !self.stop_failed {
+        if !self.program.is_up() && !self.stop_failed {
             assert!(self.containers.is_empty(), "a container outlives its program");
         }
     }

@@ -1,16 +1,17 @@
 //! The host on a real engine with real gVisor: `HERSH_TEST_DOCKER_HOST` says where it is.
+mod compile;
 mod contract;
 mod endurance;
 mod faults;
 mod killing;
 mod network;
+mod silence;
 mod survival;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -47,8 +48,13 @@ pub(crate) fn rig(ports: RangeInclusive<u16>) -> Option<Rig> {
 /// A host on a folder that may have been used before.
 pub(crate) fn rig_on(dir: tempfile::TempDir, ports: RangeInclusive<u16>) -> Option<Rig> {
     let config = real_config(dir.path(), ports)?;
+    Some(rig_with(dir, config))
+}
+
+/// A host with a configuration that is not the usual one.
+pub(crate) fn rig_with(dir: tempfile::TempDir, config: HostConfig) -> Rig {
     let host = Some(Host::open(config.clone()).unwrap());
-    Some(Rig { host, dir, config })
+    Rig { host, dir, config }
 }
 
 pub(crate) fn real_config(data: &Path, ports: RangeInclusive<u16>) -> Option<HostConfig> {
@@ -120,15 +126,7 @@ pub(crate) fn binary() -> &'static Path {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         // Tests may be processes of their own, side by side.
         let out = folder.join(format!("program-{}", std::process::id()));
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/real/program.rs");
-        let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
-        let status = Command::new(rustc)
-            .args(["--edition=2024", "--crate-name=program", "-Ctarget-feature=+crt-static"])
-            .args(["-Copt-level=s", "-Cstrip=symbols", "-o"])
-            .args([&out, &source])
-            .stdin(Stdio::null())
-            .status();
-        assert!(status.unwrap().success());
+        compile::compile(&out);
         out
     })
 }
@@ -144,6 +142,14 @@ pub(crate) fn ask(program: &ProgramView, path: &str) -> String {
     // A program that ends in the middle says less.
     let _ = stream.read_to_string(&mut text);
     text.split_once("\r\n\r\n").unwrap_or_default().1.to_owned()
+}
+
+/// Has the engine's own client do something to a program's container, behind the host's back.
+pub(crate) fn docker(verb: &str, program: &ProgramView) {
+    let mut docker = Command::new("docker");
+    docker.args(["container", verb, &program.container_id]).env("DOCKER_HOST", engine().unwrap());
+    let done = docker.output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// How many containers of this host there are.

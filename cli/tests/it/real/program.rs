@@ -99,6 +99,11 @@ fn answer(path: &str) -> String {
             std::fs::rename("/state/count.new", "/state/count").unwrap();
             count.to_string()
         }
+        // Answers nobody for so many seconds.
+        "hush" => {
+            std::thread::sleep(Duration::from_secs(rest.parse().unwrap()));
+            "again".into()
+        }
         "own" => std::fs::read_to_string("/etc/hosts").unwrap_or_default(),
         "hog" => {
             let mut kept = Vec::new();

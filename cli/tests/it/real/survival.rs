@@ -165,6 +165,29 @@ fn a_registry_that_is_lost_is_made_again_from_the_folders() {
 }
 
 #[test]
+fn what_a_reboot_took_is_brought_back_if_it_was_to_run() {
+    let Some(mut rig) = rig(19_280..=19_289) else { return };
+    let (runs, stopped) =
+        (deploy(rig.host(), static_program("")), deploy(rig.host(), static_program("")));
+    rig.host().stop(&stopped.program_id).unwrap();
+    wait_for(rig.host(), &stopped.program_id, State::Stopped);
+    let engine = rig.engine();
+    rig.reopen(|_| {
+        for one in engine.list().unwrap() {
+            engine.remove(&one.container_id).unwrap();
+        }
+        assert_eq!(engine.list().unwrap(), [], "as after a reboot");
+    });
+    let back = |p: &ProgramView| p.state == State::Ready && p.attempt == Attempt(2);
+    let again = rig.host().wait(&runs.program_id, PATIENCE, back).unwrap();
+    assert_eq!((again.state, again.port), (State::Ready, runs.port), "{}", again.error_msg);
+    assert_eq!((again.restarts, again.desired), (0, "Ready"));
+    assert_eq!(ask(&again, "read/state/runs"), "2", "with what it kept");
+    assert_eq!(rig.host().get(&stopped.program_id).unwrap().state, State::Stopped);
+    assert_eq!(containers(&rig), 1);
+}
+
+#[test]
 fn containers_that_belong_to_nobody_go() {
     let Some(mut rig) = rig(19_330..=19_339) else { return };
     let program = deploy(rig.host(), static_program(""));

@@ -143,14 +143,6 @@ impl<T> Receiver<T> {
             state = self.0.wait(state);
         }
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().queue.is_empty()
-    }
-
-    pub(crate) fn try_iter(&self) -> impl Iterator<Item = T> {
-        std::iter::from_fn(|| self.try_recv().ok())
-    }
 }
 
 impl<T> Clone for Receiver<T> {

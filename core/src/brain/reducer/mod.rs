@@ -1,19 +1,22 @@
 //! The reducer: every state, every event, one table.
 
+mod closing;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::counters::Counters;
-use super::effect::{Effect, Execution, Output, Trigger};
-use super::event::{Declaration, Event, Input, StopRequest};
-use super::message::Message;
-use super::record::{Cause, Ending, Record, StateFault, Transition};
-use super::recovery::RecoveryPolicy;
-use super::rng::Rng;
-use super::state::State;
-use super::time::Time;
-use super::vars::{Taken, VarId, Vars};
+use crate::brain::counters::Counters;
+use crate::brain::effect::{Effect, Execution, Output, Trigger};
+use crate::brain::event::{Declaration, Event, Input};
+use crate::brain::message::Message;
+use crate::brain::record::{Cause, Ending, Record, StateFault, Transition};
+use crate::brain::recovery::RecoveryPolicy;
+use crate::brain::rng::Rng;
+use crate::brain::state::State;
+use crate::brain::time::Time;
+use crate::brain::vars::{Taken, VarId, Vars};
+use closing::Closing;
 
 /// The part of the configuration that decides transitions.
 #[derive(Clone, Debug)]
@@ -36,16 +39,6 @@ struct Retry {
     execution: Execution,
     due: Time,
     during: State,
-}
-
-/// The end has been asked for; it comes when nothing runs and the cleanup is done.
-#[derive(Clone, Debug)]
-struct Closing {
-    to: State,
-    cause: Cause,
-    drain: bool,
-    deadline: Time,
-    cleaning: bool,
 }
 
 /// The state of a watcher and the one function that changes it.
@@ -288,7 +281,7 @@ impl Brain {
         } else if self.vars.pending() > 0 {
             let changes = self.vars.apply();
             let names = self.vars.names_of(&changes);
-            self.transition(State::Running, Cause::Vars(names), out);
+            self.transition(State::Running, Cause::Vars { names, more: 0 }, out);
             self.begin(1, Trigger::Vars(changes), None, now, out);
         }
     }
@@ -300,17 +293,6 @@ impl Brain {
             self.transition(retry.during, Cause::Retry(attempt), out);
             self.begin(attempt + 1, trigger, message, now, out);
         }
-    }
-
-    /// A drain goes on while messages are left, the function can serve them, and time remains.
-    fn drains(&self, closing: &Closing, now: Time) -> bool {
-        closing.drain
-            && now < closing.deadline
-            && match self.state {
-                State::InitRun => true,
-                State::Ready => !self.queue.is_empty(),
-                _ => false,
-            }
     }
 
     fn is_busy(&self) -> bool {
@@ -341,14 +323,6 @@ impl Brain {
         let execution = Execution { number, attempt, trigger, message, started: now, deadline };
         self.current = Some(Current { execution, timed_out: false });
         out.effect(Effect::Execute);
-    }
-
-    fn clean_up(&mut self, now: Time, out: &mut impl Output) {
-        if let Some(closing) = &mut self.closing {
-            closing.cleaning = true;
-            closing.deadline = now + self.policy.stop_timeout;
-            out.effect(Effect::CleanUp);
-        }
     }
 
     fn returned(
@@ -424,106 +398,6 @@ impl Brain {
                 self.retry = Some(Retry { execution, due: now + delay, during });
             }
             None => self.close(State::Crashed, Cause::Crash(words), now, out),
-        }
-    }
-
-    fn close(&mut self, to: State, cause: Cause, now: Time, out: &mut impl Output) {
-        if let Some(closing) = &mut self.closing {
-            closing.drain = false;
-            return;
-        }
-        let deadline = now + self.policy.stop_timeout;
-        self.closing = Some(Closing { to, cause, drain: false, deadline, cleaning: false });
-        out.effect(Effect::Close);
-    }
-
-    fn stop(&mut self, request: StopRequest, now: Time, out: &mut impl Output) -> Result<(), ()> {
-        self.live()?;
-        let deadline = now + request.timeout;
-        if let Some(closing) = &mut self.closing {
-            // Asked again: the more urgent wish counts.
-            closing.drain &= request.drain;
-            if !closing.cleaning {
-                closing.deadline = closing.deadline.min(deadline);
-            }
-        } else {
-            self.closing = Some(Closing {
-                to: State::Stopped,
-                cause: Cause::Stop(request.reason),
-                drain: request.drain,
-                deadline,
-                cleaning: false,
-            });
-            out.effect(Effect::Close);
-        }
-        if !request.drain
-            && let Some(current) = &self.current
-        {
-            out.effect(Effect::Cancel { execution: current.execution.number });
-        }
-        Ok(())
-    }
-
-    fn kill(&mut self, cause: Cause, out: &mut impl Output) -> Result<(), ()> {
-        self.live()?;
-        if let Some(current) = &self.current {
-            out.effect(Effect::Cancel { execution: current.execution.number });
-        }
-        self.end(State::Killed, cause, out);
-        Ok(())
-    }
-
-    fn cleaned_up(&mut self, problem: Option<String>, out: &mut impl Output) -> Result<(), ()> {
-        if self.state.is_terminal() {
-            // The stop timeout passed while the cleanup ran: it was Killed meanwhile.
-            return Ok(());
-        }
-        let Some(closing) = self.closing.take_if(|closing| closing.cleaning) else {
-            return Err(());
-        };
-        if let Some(words) = problem {
-            self.counters.errors += 1;
-            self.counters.last_error = Some(Arc::from(words));
-        }
-        self.end(closing.to, closing.cause, out);
-        Ok(())
-    }
-
-    /// Enters a terminal state. What waited is kept as unserved, the crashed message first.
-    fn end(&mut self, to: State, cause: Cause, out: &mut impl Output) {
-        debug_assert!(to.is_terminal());
-        self.closing = None;
-        self.unserved.extend(self.retry.take().and_then(|retry| retry.execution.message));
-        self.unserved.extend(self.queue.drain(..));
-        self.transition(to, cause, out);
-        out.effect(Effect::Close);
-        out.effect(Effect::Over);
-    }
-
-    fn elapsed(&mut self, now: Time, out: &mut impl Output) {
-        if !self.state.is_live() {
-            return;
-        }
-        if let Some(current) = &mut self.current
-            && !current.timed_out
-            && now >= current.execution.deadline
-        {
-            current.timed_out = true;
-            self.counters.timeouts += 1;
-            let execution = current.execution.number;
-            out.record(Record::TimedOut { execution });
-            out.effect(Effect::Cancel { execution });
-        }
-        if self.closing.is_none() && self.expires.is_some_and(|expires| now >= expires) {
-            let reason = Arc::from("the parent's time is over");
-            let timeout = self.policy.stop_timeout;
-            // A live state always allows a stop.
-            let _ = self.stop(StopRequest { reason, drain: false, timeout }, now, out);
-        }
-        if self.is_busy() && self.closing.as_ref().is_some_and(|closing| now >= closing.deadline) {
-            self.stop_timed_out = true;
-            // A live state always allows a kill.
-            let _ = self.kill(Cause::StopTimeout, out);
         }
     }
 }

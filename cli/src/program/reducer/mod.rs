@@ -6,12 +6,17 @@
 //! - a start while containers are left over stops them first, so that two never share `/state`;
 //! - results carry their attempt; those of an older one change nothing, except that a container
 //!   which nobody waits for is stopped;
-//! - a stop while building or starting leads to Stopped at once and gives the attempt up.
+//! - a stop while building or starting leads to Stopped at once and gives the attempt up;
+//! - a program that stops answering is Starting again, with its container, until it answers; one that
+//!   does not in the time that a start may take has failed, and its container is stopped.
+mod take_up;
+
 use super::answer::{Answer, Reduced, Refusal};
 use super::effect::Effect;
-use super::event::{Event, FoundContainer};
+use super::event::Event;
 use super::state::{
     Attempt, ContainerId, Desired, Exit, ImageId, Millis, PendingRestart, ProgramState, State,
+    quoted,
 };
 
 /// Takes one event into account. Pure: the same three inputs give the same result.
@@ -39,6 +44,13 @@ pub fn reduce(state: ProgramState, event: &Event, now: Millis) -> Reduced {
         Event::StartFailed { attempt, reason } => step.start_failed(*attempt, reason),
         Event::RuntimeExited { attempt, container_id, exit } => {
             step.exited(*attempt, container_id, exit)
+        }
+        Event::RuntimeSilent { attempt, container_id, reason } => {
+            step.silent(*attempt, container_id, reason)
+        }
+        Event::RuntimeAnswered { attempt, container_id } => step.answered(*attempt, container_id),
+        Event::SilenceElapsed { attempt, container_id, last_lines } => {
+            step.silence_elapsed(*attempt, container_id, last_lines)
         }
         Event::StopFinished { container_id, error } => {
             step.stop_finished(container_id, error.as_deref())
@@ -78,7 +90,7 @@ impl Step {
     }
 
     fn user_restart(&mut self) -> Answer {
-        if self.removal().is_none() && self.p.state == State::Ready {
+        if self.removal().is_none() && self.p.is_up() {
             self.p.restarts = 0;
             self.p.exit = None;
             self.clear_then_settle();
@@ -98,12 +110,12 @@ impl Step {
             }
             // A restart under way becomes a stop.
             State::Stopping => self.p.desired = Desired::Stopped,
-            State::Building | State::Starting => {
+            State::Building | State::Starting if !self.p.is_silent() => {
                 self.p.desired = Desired::Stopped;
                 self.give_up_attempt();
                 self.p.state = State::Stopped;
             }
-            State::Ready | State::Error => {
+            State::Building | State::Starting | State::Ready | State::Error => {
                 self.p.desired = Desired::Stopped;
                 self.clear_then_settle();
             }
@@ -120,15 +132,13 @@ impl Step {
         }
         self.p.desired = if purge { Desired::Purged } else { Desired::Removed };
         match self.p.state {
-            State::Building | State::Starting => {
+            // Its container is on its way out already; what follows has just changed.
+            State::Stopping => {}
+            State::Building | State::Starting if !self.p.is_silent() => {
                 self.give_up_attempt();
                 self.clear_then_settle();
             }
-            // Its container is on its way out already; what follows has just changed.
-            State::Stopping => {}
-            State::Created | State::Ready | State::Stopped | State::Error => {
-                self.clear_then_settle();
-            }
+            _ => self.clear_then_settle(),
         }
         Answer::Applied
     }
@@ -160,12 +170,11 @@ impl Step {
     }
 
     fn started(&mut self, attempt: Attempt, container: &ContainerId) -> Answer {
-        if self.p.state == State::Starting && attempt == self.p.attempt {
+        let awaited = self.p.state == State::Starting && !self.p.is_silent();
+        if awaited && attempt == self.p.attempt {
             self.p.strays.retain(|stray| stray != container);
             self.p.container_id = Some(container.clone());
-            self.p.state = State::Ready;
-            self.p.ready_since = Some(self.now);
-            self.p.error_msg = None;
+            self.ready();
             let container_id = container.clone();
             // It may have ended between its first answer and now.
             self.effects.push(Effect::FetchRuntimeStatus { attempt, container_id });
@@ -179,7 +188,8 @@ impl Step {
     }
 
     fn start_failed(&mut self, attempt: Attempt, reason: &str) -> Answer {
-        if self.p.state != State::Starting || attempt != self.p.attempt {
+        let awaited = self.p.state == State::Starting && !self.p.is_silent();
+        if !awaited || attempt != self.p.attempt {
             return Answer::Stale;
         }
         self.fail(format!("the start failed: {reason}"));
@@ -188,23 +198,48 @@ impl Step {
     }
 
     fn exited(&mut self, attempt: Attempt, container: &ContainerId, exit: &Exit) -> Answer {
-        let current = self.p.state == State::Ready
-            && attempt == self.p.attempt
-            && self.p.container_id.as_ref() == Some(container);
-        if !current {
+        if !self.is_own(attempt, container) {
             return Answer::Stale;
         }
-        let since = self.p.ready_since.unwrap_or(self.now);
-        if self.p.policy.was_stable(since, self.now) {
-            self.p.restarts = 0;
-        }
-        self.fail(exit.to_string());
-        self.p.exit = Some(exit.clone());
-        // What is left of the container still bears the program's name.
-        self.p.container_id = None;
-        self.add_stray(container);
-        self.stop(container);
+        self.end_row_if_stable();
+        self.lose(container, exit.to_string(), exit.clone());
         self.plan_restart(exit.code != Some(0));
+        Answer::Applied
+    }
+
+    fn silent(&mut self, attempt: Attempt, container: &ContainerId, reason: &str) -> Answer {
+        if self.p.state != State::Ready || !self.is_own(attempt, container) {
+            return Answer::Stale;
+        }
+        self.end_row_if_stable();
+        self.p.state = State::Starting;
+        self.p.ready_since = None;
+        self.p.error_msg = Some(reason.to_owned());
+        Answer::Applied
+    }
+
+    fn answered(&mut self, attempt: Attempt, container: &ContainerId) -> Answer {
+        if !self.p.is_silent() || !self.is_own(attempt, container) {
+            return Answer::Stale;
+        }
+        self.ready();
+        Answer::Applied
+    }
+
+    fn silence_elapsed(
+        &mut self,
+        attempt: Attempt,
+        container: &ContainerId,
+        last_lines: &[String],
+    ) -> Answer {
+        if !self.p.is_silent() || !self.is_own(attempt, container) {
+            return Answer::Stale;
+        }
+        let said = self.p.error_msg.take().unwrap_or_default();
+        let words = format!("{said}, and was stopped{}", quoted(last_lines));
+        let exit = Exit { code: None, out_of_memory: false, last_lines: last_lines.to_vec() };
+        self.lose(container, words, exit);
+        self.plan_restart(true);
         Answer::Applied
     }
 
@@ -213,7 +248,7 @@ impl Step {
             return Answer::Stale;
         }
         let current = self.p.container_id.as_ref() == Some(container);
-        if self.p.state == State::Ready && current {
+        if self.p.is_up() && current {
             // Nobody asked for this; what became of the container is looked at, not assumed.
             return self.check(&[]);
         }
@@ -260,19 +295,20 @@ impl Step {
     }
 
     fn check(&mut self, unknown: &[ContainerId]) -> Answer {
-        if let (State::Ready, Some(container)) = (self.p.state, self.p.container_id.clone()) {
-            let attempt = self.p.attempt;
-            self.effects.push(Effect::FetchRuntimeStatus { attempt, container_id: container });
+        let attempt = self.p.attempt;
+        if let Some(container_id) = self.p.container_id.clone().filter(|_| self.p.is_up()) {
+            self.effects.push(Effect::FetchRuntimeStatus { attempt, container_id });
         }
         let known: Vec<_> = match self.p.state {
             // Those that are known are being stopped already.
             State::Stopping => vec![],
-            State::Ready => self.p.strays.clone(),
+            State::Ready | State::Starting => self.p.strays.clone(),
             // One that would not stop is still the program's own.
             _ => self.p.containers().cloned().collect(),
         };
         // One that is just being started is not known yet; its start tells of it.
-        let starting = matches!(self.p.state, State::Building | State::Starting);
+        let starting =
+            matches!(self.p.state, State::Building | State::Starting) && !self.p.is_silent();
         let news: Vec<_> = unknown
             .iter()
             .filter(|id| !starting && !self.p.containers().any(|known| known == *id))
@@ -287,67 +323,11 @@ impl Step {
         Answer::Applied
     }
 
-    /// Takes up what was under way when the host ended. Everything the engine has of this program
-    /// is in `found`; what is not there is gone.
-    fn host_started(&mut self, found: &[FoundContainer]) -> Answer {
-        if self.p.state == State::Ready && self.p.container_id.is_none() {
-            // The registry was lost and made again: the container of the last start is known by its
-            // label.
-            let own = found.iter().find(|one| one.attempt == self.p.attempt && one.running);
-            self.p.container_id = own.map(|one| one.container_id.clone());
-            self.p.ready_since = Some(self.now);
-        }
-        let seen = |id: &ContainerId| found.iter().any(|one| one.container_id == *id);
-        self.p.strays.retain(seen);
-        let current = self.p.container_id.take_if(|id| !seen(id));
-        let taken_up = |one: &FoundContainer| {
-            self.p.container_id.as_ref() == Some(&one.container_id)
-                // Its start is asked for again, and finds it.
-                || (self.p.state == State::Starting && one.attempt == self.p.attempt && one.running)
-        };
-        let strays: Vec<_> = found.iter().filter(|one| !taken_up(one)).collect();
-        for stray in strays {
-            self.add_stray(&stray.container_id);
-        }
-        let attempt = self.p.attempt;
-        match self.p.state {
-            // A removal that failed is tried again; its owner has nothing else left to ask for.
-            State::Error if self.p.desired.is_removal() => self.clear_then_settle(),
-            State::Created | State::Stopped | State::Error => self.stop_all(),
-            State::Building => {
-                self.stop_all();
-                self.build();
-            }
-            State::Starting => {
-                self.stop_all();
-                match self.p.image_id.clone() {
-                    Some(image_id) => {
-                        self.effects.push(Effect::StartRuntime { attempt, image_id });
-                    }
-                    None => self.fail("the image of the start under way is not known".into()),
-                }
-            }
-            // A reboot took the container; its owner still wants it.
-            State::Ready if current.is_some() || self.p.container_id.is_none() => {
-                self.clear_then_settle();
-            }
-            State::Ready => {
-                let runs = |one: &FoundContainer| {
-                    one.running && self.p.container_id.as_ref() == Some(&one.container_id)
-                };
-                if found.iter().any(runs) {
-                    // Adopted as it is.
-                    for stray in self.p.strays.clone() {
-                        self.stop(&stray);
-                    }
-                } else {
-                    return self.check(&[]);
-                }
-            }
-            State::Stopping => self.clear_then_settle(),
-        }
-        self.reschedule();
-        Answer::Applied
+    /// Whether this is the container that the program runs in, or ran in until it is told otherwise.
+    fn is_own(&self, attempt: Attempt, container: &ContainerId) -> bool {
+        self.p.is_up()
+            && attempt == self.p.attempt
+            && self.p.container_id.as_ref() == Some(container)
     }
 
     /// The refusal of every request but delete once removal was asked for.
@@ -394,6 +374,29 @@ impl Step {
         let attempt = self.p.attempt;
         self.effects.push(Effect::EnsureProgramFolders { attempt });
         self.effects.push(Effect::BuildRuntime { attempt });
+    }
+
+    fn ready(&mut self) {
+        self.p.state = State::Ready;
+        self.p.ready_since = Some(self.now);
+        self.p.error_msg = None;
+    }
+
+    /// A run that was stable ends a row of restarts.
+    fn end_row_if_stable(&mut self) {
+        let since = self.p.ready_since.unwrap_or(self.now);
+        if self.p.policy.was_stable(since, self.now) {
+            self.p.restarts = 0;
+        }
+    }
+
+    /// The program runs no more. What is left of its container still bears its name, and goes.
+    fn lose(&mut self, container: &ContainerId, words: String, exit: Exit) {
+        self.fail(words);
+        self.p.exit = Some(exit);
+        self.p.container_id = None;
+        self.add_stray(container);
+        self.stop(container);
     }
 
     fn give_up_attempt(&mut self) {
