@@ -34,7 +34,7 @@ soaks := \
 	soak-ffi
 
 .PHONY: help test demo tools packages $(phases) counter header symbols bench soak $(soaks) soak-core-random \
-	soak-core-schedules soak-core-fuzz clean
+	soak-core-schedules soak-core-fuzz soak-races clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -142,15 +142,18 @@ bench: ## What things cost, as ratios to the bare thing beside them; no part of 
 soak: packages tools ## What the tests do a little of, at full size: takes hours
 	@HERSH_PHASE_LIMIT=$${HERSH_PHASE_LIMIT:-6h} tests/engine try tests/phases $(soaks)
 
-soak-core: soak-core-random soak-core-schedules soak-core-fuzz ## The watcher: the three that follow
+soak-core: soak-core-random soak-core-schedules soak-races soak-core-fuzz ## The watcher: the four that follow
 
 soak-core-random: ## A million sequences of events, and a million damaged requests, read and over sockets
 	HERSH_SOAK_REDUCER=1000000 HERSH_SOAK_REQUESTS=1000000 HERSH_SOAK_MUTATIONS=20000 \
 		cargo test --release -p hersh --all-features --lib -- brain::properties http::mutation fuzzing::
 	HERSH_SOAK_WIRE=1000000 cargo test --release -p hersh --all-features --test it gate::mutations
 
-soak-core-schedules: ## A hundred thousand schedules of each scenario of the watcher's threads
-	HERSH_SOAK_SCHEDULES=100000 $(modelled) --release schedules::
+soak-core-schedules: ## The threads of the watcher, under ten thousand schedules of each scenario
+	HERSH_SOAK_SCHEDULES=$${HERSH_SOAK_SCHEDULES:-10000} $(modelled) --release schedules::
+
+soak-races: ## The threads of the core, and C programs, under ThreadSanitizer
+	tests/postgres try tests/races
 
 soak-core-fuzz: $(tools)/bin/cargo-fuzz ## Every reader of the core under a fuzzer for ten minutes (needs nightly)
 	tests/fuzz $(or $(HERSH_SOAK_FUZZ_SECONDS),600)

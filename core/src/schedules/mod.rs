@@ -1,14 +1,14 @@
 //! The threaded runtime under thousands of schedules, with the modelled threads of [`crate::sync`].
 //!
-//! `make test` explores a thousand random schedules of each scenario, `make soak` a hundred thousand:
-//! other seeds give other schedules (`HERSH_SCHEDULES_SEED`). Whatever the schedule, executions never
-//! overlap, no message is lost or out of order, every call returns, every thread ends, and an end is
-//! final.
+//! `make test` explores a thousand random schedules of each scenario, `make soak` ten thousand, which are
+//! more than a hundred thousand in all; `HERSH_SOAK_SCHEDULES` says how many else, and other seeds give
+//! other schedules (`HERSH_SCHEDULES_SEED`). Whatever the schedule, executions never overlap, no message is
+//! lost or out of order, every call returns, every thread ends, and an end is final.
 //!
-//! Data races proper are the compiler's to exclude: there is no unsafe code in this crate. The tools that
-//! look for them at work cannot see std's locks, which are made of atomics and futex calls: helgrind
-//! knows those of pthread alone, and ThreadSanitizer needs a std built for it, which stable has not. Both
-//! report everything that a lock guards.
+//! Data races proper are the compiler's to exclude: there is no unsafe code in this crate. What it is built
+//! on has some, and users may have: `make soak-races` runs the tests with real threads under
+//! ThreadSanitizer, with a std that is built for it. (Helgrind does not know std's locks, which are atomics
+//! and futex calls; nor does a sanitizer whose std is not instrumented. Both report whatever a lock guards.)
 
 mod ending;
 mod looking;
