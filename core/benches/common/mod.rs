@@ -26,7 +26,8 @@ pub(crate) fn medians_in_turn<const N: usize>(
     results.map(|mut results| middle(&mut results))
 }
 
-fn middle(results: &mut [f64]) -> f64 {
+/// The one in the middle of these.
+pub(crate) fn middle(results: &mut [f64]) -> f64 {
     results.sort_by(f64::total_cmp);
     results[results.len() / 2]
 }

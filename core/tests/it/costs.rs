@@ -1,6 +1,8 @@
 //! What a message costs does not grow (spec 10.9): counted in allocations, under the simulation, where
 //! everything happens on one thread.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use allocation_counter::{AllocationInfo, measure};
@@ -55,4 +57,44 @@ fn served_messages_leave_nothing_behind() {
         let left = cost(vars);
         assert_eq!((left.count_current, left.bytes_current), (0, 0), "{vars} variables");
     }
+}
+
+/// What full logs keep of executions in each of which so many of 1,000 variables changed, never the same
+/// as in the one before.
+fn kept_of_changes(changed: usize) -> i64 {
+    const VARS: usize = 1000;
+    let sim = Simulation::new(1);
+    let watcher = sim.builder().build().unwrap();
+    let round = Arc::new(AtomicUsize::new(0));
+    let rounds = Arc::clone(&round);
+    watcher
+        .manage("nothing", move |_, ctx| {
+            for number in 0..VARS {
+                let rounds = Arc::clone(&rounds);
+                ctx.watch_call(&number.to_string(), Duration::from_secs(1), move || {
+                    let round = rounds.load(Ordering::SeqCst);
+                    // A window of those that change moves on by one each round.
+                    Ok::<_, String>(if (number + round) % VARS < changed { round } else { 0 })
+                })?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    watcher.start().unwrap();
+    sim.run_until_idle();
+    let kept = measure(|| {
+        for _ in 0..1100 {
+            round.fetch_add(1, Ordering::SeqCst);
+            sim.advance(Duration::from_secs(1));
+        }
+    });
+    assert!(watcher.stats().counters.executions > 1100);
+    kept.bytes_current
+}
+
+#[test]
+fn what_logs_keep_does_not_grow_with_the_variables_that_changed_together() {
+    let (few, many) = (kept_of_changes(50), kept_of_changes(1000));
+    // Beside the logs there is room for what waits to be applied, once, however long it goes on.
+    assert!(many < few + 512 * 1024, "{few} bytes of 50 variables each, {many} of 1,000");
 }

@@ -1,5 +1,5 @@
-//! A destructor may call the watcher, wherever the watcher drops what it belongs to: none is run under
-//! a lock that the call would wait for.
+//! A destructor or a comparison may call the watcher, wherever the watcher drops or compares what it
+//! belongs to: none is run under a lock that the call would wait for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,17 +14,29 @@ use serde::{Deserialize, Serialize};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Looks at its watcher from every side when it is dropped.
+/// Looks at its watcher from every side when it is compared and when it is dropped.
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Curious {
     number: u64,
     #[serde(skip)]
     watcher: Option<WeakWatcher>,
     #[serde(skip)]
+    compared: Arc<AtomicU64>,
+    #[serde(skip)]
     dropped: Arc<AtomicU64>,
 }
 
 impl Curious {
+    fn look(&self, looked: &AtomicU64) {
+        if let Some(watcher) = self.watcher.as_ref().and_then(WeakWatcher::upgrade) {
+            watcher.stats();
+            watcher.watched();
+            watcher.memos();
+            watcher.values();
+            looked.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
     fn numbered(&self, number: u64) -> Self {
         let mut numbered = self.clone();
         numbered.number = number;
@@ -34,19 +46,14 @@ impl Curious {
 
 impl PartialEq for Curious {
     fn eq(&self, other: &Self) -> bool {
+        self.look(&self.compared);
         self.number == other.number
     }
 }
 
 impl Drop for Curious {
     fn drop(&mut self) {
-        if let Some(watcher) = self.watcher.as_ref().and_then(WeakWatcher::upgrade) {
-            watcher.stats();
-            watcher.watched();
-            watcher.memos();
-            watcher.values();
-            self.dropped.fetch_add(1, Ordering::SeqCst);
-        }
+        self.look(&self.dropped);
     }
 }
 
@@ -77,12 +84,14 @@ fn hold(ctx: &Context, curious: &Curious) -> Result<(), ManagedError> {
     Ok(())
 }
 
-fn live() -> u64 {
+/// How many were compared, and how many were dropped.
+fn live() -> (u64, u64) {
     let sim = Simulation::new(1);
     let config = Config { max_log_entries: 3, ..Config::default() };
     let watcher = sim.builder().config(config).build().unwrap();
-    let (weak, dropped) = (watcher.downgrade(), Arc::<AtomicU64>::default());
-    let curious = Curious { number: 0, watcher: Some(weak), dropped: Arc::clone(&dropped) };
+    let mut curious = Curious::default();
+    curious.watcher = Some(watcher.downgrade());
+    let (compared, dropped) = (Arc::clone(&curious.compared), Arc::clone(&curious.dropped));
     watcher.manage("hold", move |_, ctx| hold(ctx, &curious)).unwrap();
     for _ in 0..3 {
         watcher.start().unwrap();
@@ -92,14 +101,15 @@ fn live() -> u64 {
         }
         watcher.stop().unwrap();
     }
-    dropped.load(Ordering::SeqCst)
+    (compared.load(Ordering::SeqCst), dropped.load(Ordering::SeqCst))
 }
 
 #[test]
-fn destructors_may_call_the_watcher() {
+fn destructors_and_comparisons_may_call_the_watcher() {
     let (done, finished) = channel();
     // A thread of its own: what this prevents is that it never ends.
     thread::spawn(move || done.send(live()).unwrap());
-    let dropped = finished.recv_timeout(Duration::from_secs(60)).expect("no destructor waits");
-    assert!(dropped > 500, "{dropped} were dropped");
+    let (compared, dropped) =
+        finished.recv_timeout(Duration::from_secs(60)).expect("none of them waits");
+    assert!(compared > 50 && dropped > 500, "{compared} were compared, {dropped} dropped");
 }

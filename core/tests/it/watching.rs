@@ -72,6 +72,31 @@ fn a_poll_in_two_steps_decides_itself_what_a_change_is() {
 }
 
 #[test]
+fn what_is_injected_is_what_the_next_poll_follows() {
+    let sim = Simulation::new(1);
+    let watcher = watcher(&sim, |_, ctx| {
+        ctx.watch_call("same", SECOND, || Ok::<_, String>(1_u32))?;
+        ctx.watch_call_update("sum", SECOND, || {
+            Ok(|last: Option<&u32>| Ok::<_, String>(Some(last.unwrap_or(&0) + 1)))
+        })?;
+        ctx.log(&ctx.trigger().to_string());
+        Ok(())
+    });
+    sim.run_until_idle();
+    sim.inject_poll(&watcher, "same", 2_u32);
+    sim.inject_poll(&watcher, "sum", 40_u32);
+    sim.advance(3 * SECOND);
+    let expected = [
+        "Init",
+        "Vars same: 1, sum: 1",
+        "Vars same: 1 -> 2, sum: 1 -> 40",
+        "Vars same: 2 -> 1, sum: 40 -> 41",
+        "Vars sum: 41 -> 42",
+    ];
+    assert_eq!(texts(&watcher, LogKind::Context), expected);
+}
+
+#[test]
 fn the_log_says_why_an_execution_ran() {
     let sim = Simulation::new(1);
     let watcher = watcher(&sim, |message, ctx| {
