@@ -1,4 +1,5 @@
-//! What a program grows by when it uses the core, with no feature and with all that are the default.
+//! What a program grows by when it uses the core: with no feature, with each alone, and with all that
+//! are the default.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +13,14 @@ edition = "2024"
 
 [features]
 none = ["dep:hersh"]
-default-features = ["none", "hersh/default"]
+signals = ["none", "hersh/signals"]
+sim = ["none", "hersh/sim"]
+persist = ["none", "hersh/persist"]
+journal = ["none", "hersh/journal"]
+kharon = ["none", "hersh/kharon", "tickets"]
+api = ["none", "hersh/api"]
+default-features = ["none", "hersh/default", "tickets"]
+tickets = []
 
 [dependencies.hersh]
 path = "@core@"
@@ -27,7 +35,7 @@ strip = true
 [workspace]
 "#;
 
-/// A function, a timer and a message; without the core, a line.
+/// A function, a timer and a message, and a ticket where there are any; without the core, a line.
 const PROGRAM: &str = r#"
 #[cfg(not(feature = "none"))]
 fn main() {
@@ -42,20 +50,41 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{:?} {:?}", message.map(|message| message.content()), tick.triggered());
         Ok(())
     })?;
+    #[cfg(feature = "tickets")]
+    greet()?;
+    if std::env::args().len() > 1 {
+        watcher.run()?;
+    }
     watcher.start()?;
     watcher.send_message("hello")?;
     watcher.stop()?;
     Ok(())
 }
+
+#[cfg(feature = "tickets")]
+fn greet() -> Result<(), Box<dyn std::error::Error>> {
+    use hersh::kharon::{Kharon, MemoryStore, NewTicket, Router, Settings};
+    let kharon = Kharon::new(MemoryStore::new(), Settings::default())?;
+    kharon.add(NewTicket::new("one", "greet")?)?;
+    let _workers = kharon.start(Router::new().handle("greet", |_| Ok(())))?;
+    Ok(())
+}
 "#;
+
+/// The features of the core, each alone, and all that are the default together.
+const FEATURES: [&str; 7] =
+    ["signals", "sim", "persist", "journal", "kharon", "api", "default-features"];
 
 pub(crate) fn run(report: &mut Report) {
     let program = lay_out();
     let empty = built(&program, None);
-    let kibibytes = |features| as_f64(built(&program, Some(features)) - empty) / 1024.0;
-    let (none, default) = (kibibytes("none"), kibibytes("default-features"));
+    let kibibytes = |feature| as_f64(built(&program, Some(feature)) - empty) / 1024.0;
+    let none = kibibytes("none");
     report.add("size: a program with the core, no feature", "KiB", none, None, None);
-    report.add("size: the same, default features", "KiB", default, Some(none), None);
+    for feature in FEATURES {
+        let name = format!("size: the same, {feature}");
+        report.add(name, "KiB", kibibytes(feature), Some(none), None);
+    }
 }
 
 /// Lays the program out, with the versions that the core itself is built with.

@@ -249,9 +249,13 @@ impl Keeper {
         let until = self.sleep_until(&mut timers);
         let now = self.now().as_nanos();
         if until > now {
-            self.wait(timers, (until != u64::MAX).then(|| Duration::from_nanos(until - now)));
+            timers =
+                self.wait(timers, (until != u64::MAX).then(|| Duration::from_nanos(until - now)));
         }
-        self.sleeps_until.store(0, Ordering::SeqCst);
+        // A later session has a thread of its own, which may be asleep by now.
+        if timers.session == session {
+            self.sleeps_until.store(0, Ordering::SeqCst);
+        }
     }
 
     /// The earliest of the next alarm, the next poll, and the next look at the pollers.
@@ -270,12 +274,16 @@ impl Keeper {
         }
     }
 
-    fn wait(&self, timers: MutexGuard<'_, Timers>, limit: Option<Duration>) {
+    fn wait<'a>(
+        &self,
+        timers: MutexGuard<'a, Timers>,
+        limit: Option<Duration>,
+    ) -> MutexGuard<'a, Timers> {
         match limit {
-            None => drop(self.signal.wait(timers).unwrap_or_else(PoisonError::into_inner)),
-            Some(limit) => drop(
-                self.signal.wait_timeout(timers, limit).unwrap_or_else(PoisonError::into_inner),
-            ),
+            None => self.signal.wait(timers).unwrap_or_else(PoisonError::into_inner),
+            Some(limit) => {
+                self.signal.wait_timeout(timers, limit).unwrap_or_else(PoisonError::into_inner).0
+            }
         }
     }
 }

@@ -132,6 +132,23 @@ fn of_two_starts_at_once_one_begins_a_session() {
     });
 }
 
+#[test]
+fn a_session_that_follows_keeps_a_time_of_its_own() {
+    explored(|| {
+        let witness = Witness::default();
+        let watcher = witness.start(small(), |_, ctx| {
+            let tick = ctx.watch_tick("tick", Duration::from_millis(100))?;
+            if tick.triggered() { Err(ManagedError::stop("it ticks")) } else { Ok(()) }
+        });
+        if watcher.stop().is_ok_and(|report| report.state == State::Stopped) {
+            // Threads of the first session may still be about to end.
+            watcher.start().expect("starts again");
+        }
+        // Without its first tick it would never end.
+        witness.check_end(&watcher);
+    });
+}
+
 /// Given once, waited for as often as one likes.
 #[derive(Clone, Default)]
 struct Signal(std::sync::Arc<(crate::sync::Mutex<bool>, crate::sync::Condvar)>);

@@ -144,9 +144,12 @@ impl Member {
         let Some(cell) = self.cell() else { return false };
         let session = lock(&self.inputs).session;
         match cell.advance(session, MOST_ROUNDS) {
-            (_, Rest::NotYet) => {
-                panic!("a million executions in a row have not come to rest at {}", cell.body.now())
-            }
+            (_, Rest::NotYet) => panic!(
+                "{:?} has run a million times in a row at {} and has not come to rest: does it ask \
+                 for its own next execution?",
+                cell.name,
+                cell.body.now()
+            ),
             (steps, Rest::Wait { .. } | Rest::End) => steps > 0,
         }
     }

@@ -28,6 +28,12 @@
 //! A simulation and its watchers belong together on one thread. Functions and polls run on the
 //! thread that advances the clock, in virtual time zero unless they sleep with
 //! [`Context::sleep`](crate::Context::sleep).
+//!
+//! # Panics
+//! A function that always asks for its own next execution, by a message to itself or a channel that it
+//! feeds, lets no time pass. After a million executions in a row, or a million rounds of several watchers,
+//! at one moment, whatever runs the simulation panics and says which watcher and when:
+//! [`Simulation::advance`] and [`Simulation::run_until_idle`], and a watcher's `stop` and `wait`.
 
 mod body;
 mod trace;

@@ -149,7 +149,11 @@ impl World {
                 return done();
             }
         }
-        panic!("a million rounds of executions have not come to rest at {}", self.now());
+        panic!(
+            "the watchers have run a million rounds at {} and have not come to rest: do they ask \
+             each other for their next executions?",
+            self.now()
+        );
     }
 
     fn next_event(&self) -> Option<Time> {

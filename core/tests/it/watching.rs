@@ -431,3 +431,20 @@ fn what_only_the_logs_still_tell_of_is_among_the_kept_values() {
     kept.dedup();
     assert_eq!(kept, [&1, &2, &3, &7]);
 }
+
+#[test]
+#[should_panic(expected = "\"restless\" has run a million times in a row at 1.000000000s")]
+fn a_function_that_never_comes_to_rest_is_named() {
+    let sim = Simulation::new(1);
+    let watcher = sim.builder().name("restless").build().expect("sound");
+    let own = watcher.downgrade();
+    let again = move |message: Option<&Message>, ctx: &Context| {
+        if message.is_some() || ctx.watch_tick("second", SECOND)?.triggered() {
+            own.upgrade().expect("it lives").send_message("again").expect("there is room");
+        }
+        Ok(())
+    };
+    watcher.manage("again", again).expect("not running");
+    watcher.start().expect("starts");
+    sim.advance(SECOND);
+}
