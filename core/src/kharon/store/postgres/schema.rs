@@ -192,7 +192,11 @@ pub(super) fn migrate(session: &mut Session, schema: &SchemaName) -> Result<Layo
             0
         }
     };
-    transaction.batch_execute(&format!("SET LOCAL search_path TO \"{}\"", schema.as_str()))?;
+    // A step may look at every ticket, however long that takes.
+    transaction.batch_execute(&format!(
+        "SET LOCAL search_path TO \"{}\"; SET LOCAL statement_timeout = 0",
+        schema.as_str()
+    ))?;
     for step in STEPS.iter().skip(usize::try_from(from).unwrap_or_default()) {
         transaction.batch_execute(step)?;
     }
