@@ -1,4 +1,5 @@
 //! Carries the effects of programs out: with folders, the engine and the contract.
+use std::io::Write;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use super::docker::Docker;
 use super::engine::{BuildJob, EngineError};
 use super::parts::{Parts, missing_runtime, open_network};
 use super::resolv;
+use super::takeover::{self, TRIAL, Takeover};
 use crate::program::{
     Attempt, Cancel, ContainerId, Effect, EffectHandler, Event, Exit, ImageId, ProgramId, quoted,
 };
@@ -74,7 +76,12 @@ fn killed_for_memory(seen: &Value) -> bool {
 impl HostHandler {
     fn build(&self, id: &ProgramId, attempt: Attempt, cancel: &Cancel) -> Result<ImageId, String> {
         let storage = &self.0.storage;
-        let log = storage.new_build_log(id, attempt).map_err(|error| error.to_string())?;
+        let mut log = storage.new_build_log(id, attempt).map_err(|error| error.to_string())?;
+        let entry = self.0.entry(id).map_err(|error| error.to_string())?;
+        if let Some(words) = takeover::prepare(storage, &entry.meta, cancel) {
+            // For whoever reads it; the build does not depend on it.
+            let _ = writeln!(log, "hersh: {words}");
+        }
         let job = BuildJob {
             program_id: id,
             attempt,
@@ -150,6 +157,10 @@ impl HostHandler {
         let Parts { config, storage, host_id, .. } = &*self.0;
         let entry = self.0.entry(id).map_err(|error| error.to_string())?;
         let meta = &entry.meta;
+        let mut env = meta.env.clone();
+        if meta.takeover.as_ref().is_some_and(Takeover::is_trial) {
+            env.insert(TRIAL.to_owned(), "1".to_owned());
+        }
         let resolv_conf = storage.data().join("resolv.conf");
         let spec = generate(&GenerateOptions {
             program_id: id,
@@ -161,7 +172,7 @@ impl HostHandler {
             bridge: &Docker::bridge(host_id),
             port: meta.port,
             limits: meta.limits,
-            env: &meta.env,
+            env: &env,
             state: &storage.state(id),
             resolv_conf: &resolv_conf,
             empty: &storage.empty(),

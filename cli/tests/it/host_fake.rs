@@ -185,6 +185,23 @@ fn an_end_is_made_good_where_the_owner_asked_for_it() {
 }
 
 #[test]
+fn an_end_is_made_good_although_the_engine_stumbles_meanwhile() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    let mut new = new_program();
+    new.restart = RestartMode::Always;
+    let id = deploy(&host, new).program_id;
+    // What is left of the container cannot be removed, neither at once nor when the restart is due.
+    for _ in 0..2 {
+        engine.fail("remove", "the engine is out of sorts");
+    }
+    assert!(engine.exit(&id, 1, "oh\n"));
+    let again = host.wait(&id, PATIENCE, |p| p.state == State::Ready && p.attempt == Attempt(2));
+    assert_eq!(again.unwrap().state, State::Ready);
+    assert!(engine.wait_containers(1, PATIENCE));
+}
+
+#[test]
 fn a_program_without_a_network_is_ready_and_not_reachable() {
     let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
     let host = open(dir.path(), &engine);

@@ -61,6 +61,64 @@ fn a_new_build_takes_over_state_name_and_port() {
     assert_eq!((again.state, again.port), (State::Ready, old.port));
 }
 
+/// What the container of this program has in its environment.
+fn environment(engine: &FakeEngine, id: &ProgramId) -> String {
+    let listed = engine.list().unwrap();
+    let own = listed.iter().find(|one| one.program_id.as_ref() == Some(id)).unwrap();
+    engine.inspect(&own.container_id).unwrap().unwrap()["Config"]["Env"].to_string()
+}
+
+#[test]
+fn a_trial_has_a_copy_of_the_state_and_is_told_that_it_is_one() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    let old = deploy(&host, named("prices", "1"));
+    std::fs::write(state(dir.path(), &old.program_id), "yes").unwrap();
+    let new = host.create(named("prices", "2")).unwrap();
+    engine.hold("stop");
+    host.start(&new.program_id).unwrap();
+    // It has proved itself, and neither of the two is gone yet.
+    let stopping = |view: &ProgramView| view.state == State::Stopping;
+    host.wait(&old.program_id, PATIENCE, stopping).unwrap();
+    assert!(environment(&engine, &new.program_id).contains("\"HERSH_TRIAL=1\""));
+    assert!(!environment(&engine, &old.program_id).contains("HERSH_TRIAL"));
+    let kept = |id| std::fs::read_to_string(state(dir.path(), id)).unwrap();
+    assert_eq!(kept(&new.program_id), "yes");
+    std::fs::write(state(dir.path(), &new.program_id), "tried").unwrap();
+    assert_eq!(kept(&old.program_id), "yes", "a copy, and not the same");
+    let log = dir.path().join("programs").join(new.program_id.as_str()).join("logs/build-1.log");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.starts_with("hersh: it is tried with a copy of the /state of"), "{log}");
+    engine.release("stop");
+    let ready = settled(&host, &new.program_id);
+    assert_eq!((ready.state, ready.name.as_deref()), (State::Ready, Some("prices")));
+    assert_eq!(kept(&new.program_id), "yes", "what the trial wrote is gone");
+    assert!(!environment(&engine, &new.program_id).contains("HERSH_TRIAL"));
+    assert!(!host.build_log(&new.program_id).unwrap().log.contains("tried"));
+}
+
+#[test]
+fn an_heir_whose_trial_is_under_way_serves_when_it_is_over() {
+    let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
+    let host = open(dir.path(), &engine);
+    let old = deploy(&host, named("prices", "1"));
+    std::fs::write(state(dir.path(), &old.program_id), "yes").unwrap();
+    let new = host.create(named("prices", "2")).unwrap();
+    engine.hold("run");
+    host.start(&new.program_id).unwrap();
+    wait_for(&host, &new.program_id, State::Starting);
+    host.delete(&old.program_id, true).unwrap();
+    assert!(matches!(host.wait(&old.program_id, PATIENCE, |_| false), Err(HostError::NotFound(_))));
+    engine.release("run");
+    let heir = settled(&host, &new.program_id);
+    assert_eq!((heir.state, heir.name.as_deref()), (State::Ready, Some("prices")));
+    assert_eq!(heir.attempt.0, 2, "it was started anew");
+    assert!(!environment(&engine, &new.program_id).contains("HERSH_TRIAL"));
+    let kept = std::fs::read_to_string(state(dir.path(), &new.program_id)).unwrap();
+    assert_eq!(kept, "yes", "it keeps what it was tried with");
+    assert_eq!(the_only(&host, &engine, "prices").program_id, new.program_id);
+}
+
 #[test]
 fn one_that_does_not_build_leaves_the_old_one_serving() {
     let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());

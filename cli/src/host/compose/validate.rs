@@ -201,8 +201,8 @@ pub fn check_limits(limits: &Limits, most: &Limits) -> Result<(), ContractError>
     Ok(())
 }
 
-/// What the contract itself sets.
-const OWN_VARIABLES: [&str; 2] = ["HERSH_PROGRAM_ID", "HERSH_STATE_DIR"];
+/// What the host itself sets.
+const OWN_VARIABLES: [&str; 3] = ["HERSH_PROGRAM_ID", "HERSH_STATE_DIR", "HERSH_TRIAL"];
 /// Longest name, longest value and the most of all together, in bytes.
 const MAX_NAME: usize = 256;
 const MAX_VALUE: usize = 32 << 10;
@@ -313,7 +313,8 @@ mod tests {
 
     #[test]
     fn variables_that_could_not_be_handed_over_are_refused_without_their_value() {
-        for name in ["", "1A", "A B", "A=B", "-e", "Ä", "HERSH_PROGRAM_ID", "HERSH_STATE_DIR"] {
+        let own = OWN_VARIABLES;
+        for name in ["", "1A", "A B", "A=B", "-e", "Ä"].into_iter().chain(own) {
             let error = check_env(&[(name.to_owned(), "v".to_owned())].into()).unwrap_err();
             assert!(matches!(error, ContractError::Environment { .. }), "{name}");
         }

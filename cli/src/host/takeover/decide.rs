@@ -29,14 +29,18 @@ pub(super) enum Step {
     Finish,
     /// The successor is a program without a name; the old one serves.
     Leave,
-    /// The old one has gone by itself: the successor takes its name and keeps its own state.
+    /// The old one has gone by itself, and nothing of the successor runs: it takes the name.
     Inherit,
 }
 
 /// Nothing of it runs, and nothing will by itself.
 fn at_rest(program: &ProgramState) -> bool {
-    program.desired == Desired::Stopped
-        && matches!(program.state, State::Created | State::Stopped | State::Error)
+    program.desired == Desired::Stopped && rests(program)
+}
+
+/// Nothing of it runs at this moment.
+fn rests(program: &ProgramState) -> bool {
+    matches!(program.state, State::Created | State::Stopped | State::Error)
         && program.containers().next().is_none()
 }
 
@@ -53,8 +57,9 @@ pub(super) fn decide(
     let old_at_rest = old.is_none_or(at_rest);
     let old_goes = old.is_some_and(|old| old.desired.is_removal());
     match phase {
-        Phase::Beside if old.is_none() => Step::Inherit,
+        // Also where the old one is gone: what runs was told that it is only tried.
         Phase::Beside if new.state == State::Ready && !old_goes => Step::Begin,
+        Phase::Beside if old.is_none() && rests(new) => Step::Inherit,
         Phase::Beside => Step::Wait,
         Phase::Switching if !old_at_rest => stop_unless_stopping(old, Step::StopOld),
         Phase::Switching | Phase::Returning if !at_rest(new) => {
@@ -62,12 +67,12 @@ pub(super) fn decide(
         }
         Phase::Switching => Step::HandOver,
         Phase::Returning => Step::GiveBack,
-        // Past this there is no way back.
-        Phase::Taken if old.is_none() => Step::Finish,
         Phase::Taken if old_goes => Step::Wait,
         Phase::Taken => match new.state {
-            State::Ready => Step::RemoveOld,
             _ if at_rest(new) => Step::StartNew,
+            // There is nothing to turn back to.
+            State::Ready | State::Error if old.is_none() => Step::Finish,
+            State::Ready => Step::RemoveOld,
             State::Error => Step::TurnBack,
             _ => Step::Wait,
         },
@@ -116,7 +121,23 @@ mod tests {
             assert_eq!(decide(Phase::Beside, false, Some(&ready()), &new), Step::Wait, "{state}");
         }
         assert_eq!(decide(Phase::Beside, false, Some(&ready()), &ready()), Step::Begin);
-        assert_eq!(decide(Phase::Beside, false, None, &ready()), Step::Inherit);
+    }
+
+    #[test]
+    fn one_whose_predecessor_is_gone_serves_only_when_its_trial_is_over() {
+        assert_eq!(decide(Phase::Beside, false, None, &ready()), Step::Begin);
+        for state in State::ALL {
+            let new = program(state, Desired::Ready);
+            let takes_it = matches!(state, State::Created | State::Stopped | State::Error);
+            let step = decide(Phase::Beside, false, None, &new);
+            assert_eq!(step == Step::Inherit, takes_it, "{state}");
+        }
+        assert_eq!(decide(Phase::Switching, false, None, &ready()), Step::StopNew);
+        assert_eq!(decide(Phase::Switching, false, None, &stopped()), Step::HandOver);
+        assert_eq!(decide(Phase::Taken, false, None, &stopped()), Step::StartNew);
+        let starting = program(State::Building, Desired::Ready);
+        assert_eq!(decide(Phase::Taken, false, None, &starting), Step::Wait);
+        assert_eq!(decide(Phase::Taken, false, None, &ready()), Step::Finish);
     }
 
     #[test]

@@ -258,6 +258,10 @@ impl Step {
         match (self.p.state, error) {
             (State::Stopping, Some(error)) => {
                 self.fail(format!("container {container} could not be stopped: {error}"));
+                // It was on its way to a start, which is not to be forgotten for that.
+                if self.p.desired == Desired::Ready {
+                    self.plan_restart(true);
+                }
             }
             (State::Stopping, None) if self.p.containers().next().is_none() => self.settle(),
             // Elsewhere a container that would not go stays on the list and is tried again at the

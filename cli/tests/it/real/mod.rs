@@ -7,6 +7,7 @@ mod killing;
 mod network;
 mod silence;
 mod survival;
+mod takeover;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

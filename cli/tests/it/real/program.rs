@@ -51,6 +51,7 @@ fn elsewhere(address: &str) {
 
 fn serve() {
     println!("token {}", std::env::var("TOKEN").unwrap_or_default());
+    println!("trial {}", std::env::var("HERSH_TRIAL").unwrap_or_default());
     let runs =
         std::fs::read_to_string("/state/runs").ok().and_then(|t| t.parse().ok()).unwrap_or(0) + 1;
     std::fs::write("/state/runs", format!("{runs}")).unwrap();
