@@ -7,7 +7,7 @@ use crate::wire::ProgramBody;
 
 /// How often the host is asked. Often enough that a person does not notice, seldom enough that the
 /// host does not either.
-pub const POLL: Duration = Duration::from_millis(150);
+pub const POLL: Duration = Duration::from_millis(40);
 
 /// Where a program stands on its way to a goal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
