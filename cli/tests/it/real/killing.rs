@@ -1,15 +1,15 @@
 //! Hosts that are killed at random instants of build, start, stop and redeploy. A few kills here;
 //! `make soak-host` does a hundred (`HERSH_SOAK_HOST_KILLS`).
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use hersh_cli::host::engine::Engine;
 use hersh_cli::host::{Host, ListFilter, ProgramView};
-use hersh_cli::program::State;
+use hersh_cli::program::{ProgramId, State};
 
-use super::{Rig, real_config, rig_on, static_program};
+use super::{Rig, ask, real_config, rig_on, static_program};
 use crate::support::PATIENCE;
 
 const PORTS: std::ops::RangeInclusive<u16> = 19_360..=19_389;
@@ -68,6 +68,7 @@ fn hosts_killed_at_random_instants_leave_one_container_for_each_ready_program() 
     let mut dir = tempfile::tempdir().unwrap();
     let seed = number("HERSH_SOAK_SEED", u64::from(std::process::id()));
     let mut dice = Dice(seed | 1);
+    let mut ports = BTreeMap::new();
     for kill in 0..number("HERSH_SOAK_HOST_KILLS", 2) {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "real::killing::host_at_random"])
@@ -81,12 +82,31 @@ fn hosts_killed_at_random_instants_leave_one_container_for_each_ready_program() 
         child.kill().unwrap();
         child.wait().unwrap();
         if kill % 10 == 9 {
-            dir = settled(dir, &format!("seed {seed}, after {kill} kills")).keep();
-            let _ = writeln!(std::io::stderr(), "{} kills outlived", kill + 1);
+            let about = format!("seed {seed}, after {} kills", kill + 1);
+            let mut rig = settled(dir, &about);
+            keep_their_ports(&rig, &mut ports, &about);
+            dir = rig.keep();
         }
     }
     // Its end takes the programs away.
-    drop(settled(dir, &format!("seed {seed}")));
+    let rig = settled(dir, &format!("seed {seed}"));
+    keep_their_ports(&rig, &mut ports, "at the end");
+}
+
+/// Programs are where they were when they were last looked at, and those that run answer there.
+fn keep_their_ports(rig: &Rig, known: &mut BTreeMap<ProgramId, Option<u16>>, about: &str) {
+    for program in rig.host().list(&ListFilter::default()).programs {
+        if program.state == State::Ready {
+            assert_eq!(ask(&program, "healthz"), "ok", "{about}: {program:#?}");
+        }
+        // One that may still take over from another gets that one's port then.
+        if program.replaces.is_some() {
+            continue;
+        }
+        if let Some(before) = known.insert(program.program_id.clone(), program.port) {
+            assert_eq!(program.port, before, "{about}: {program:#?}");
+        }
+    }
 }
 
 /// Opens the folder once more, and looks at everything when it has come to rest.
