@@ -158,8 +158,8 @@ soak-races: ## The threads of the core, and C programs, under ThreadSanitizer
 soak-core-fuzz: $(tools)/bin/cargo-fuzz ## Every reader of the core under a fuzzer for ten minutes (needs nightly)
 	tests/fuzz $(or $(HERSH_SOAK_FUZZ_SECONDS),600)
 
-soak-ffi: ## The C ABI: its programs and the matrix of misuse, a hundred times over
-	for round in $$(seq $${HERSH_SOAK_ROUNDS:-100}); do ffi/test; done
+soak-ffi: ## The C ABI: its threads, and the matrix of misuse in ever new orders, for ten minutes
+	HERSH_SOAK_FFI_SECONDS=$${HERSH_SOAK_FFI_SECONDS:-600} ffi/test
 
 soak-kharon: ## Kharon: 100,000 tickets while processes are killed 1,000 times, and every other fault
 	HERSH_SOAK_TICKETS=100000 HERSH_SOAK_KILLS=1000 HERSH_SOAK_JUMPS=400 HERSH_SOAK_MOVES=20000 \

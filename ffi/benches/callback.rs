@@ -16,6 +16,7 @@
 mod report;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::hint::black_box;
 use std::path::PathBuf;
 use std::process::Command;
 use std::ptr::{null, null_mut};
@@ -30,6 +31,14 @@ const MESSAGES: u32 = 300_000;
 
 static GO: AtomicBool = AtomicBool::new(false);
 static SERVED: AtomicU32 = AtomicU32::new(0);
+
+/// What the functions on both sides do besides.
+#[derive(Clone, Copy)]
+enum Asks {
+    Nothing,
+    /// They ask their context for the number of the execution.
+    Number,
+}
 
 /// What both functions do, given how their message begins: they read it, as whoever gets one does.
 fn serve(begins: Option<u8>) {
@@ -56,7 +65,7 @@ fn executions(send: impl Fn()) -> f64 {
     took.as_secs_f64() * 1e9 / f64::from(MESSAGES)
 }
 
-fn in_rust() -> f64 {
+fn in_rust(asks: Asks) -> f64 {
     let config = Config {
         signal_capacity: MESSAGES as usize,
         default_timeout: Duration::from_secs(600),
@@ -64,7 +73,10 @@ fn in_rust() -> f64 {
     };
     let watcher = Watcher::builder().config(config).build().expect("a watcher");
     watcher
-        .manage("serve", |message, _| {
+        .manage("serve", move |message, context| {
+            if let Asks::Number = asks {
+                black_box(context.execution());
+            }
             serve(message.and_then(|message| message.content().bytes().next()));
             Ok(())
         })
@@ -73,7 +85,17 @@ fn in_rust() -> f64 {
     executions(|| watcher.send_message("m").expect("room"))
 }
 
-unsafe extern "C" fn in_callback(text: *const c_char, _: *mut c_void, _: *mut c_void) -> i32 {
+unsafe extern "C" fn in_callback(
+    text: *const c_char,
+    context: *mut c_void,
+    number: *mut c_void,
+) -> i32 {
+    if !number.is_null() {
+        // SAFETY: what is asked for the number is `hersh_context_execution`, see `through_c`.
+        let number = unsafe { std::mem::transmute::<*mut c_void, Number>(number) };
+        // SAFETY: as the header declares it.
+        black_box(unsafe { number(context) });
+    }
     // SAFETY: a text where there is one, which C may read until this returns.
     serve((!text.is_null()).then(|| unsafe { text.cast::<u8>().read() }));
     0
@@ -127,9 +149,10 @@ type Callback = unsafe extern "C" fn(*const c_char, *mut c_void, *mut c_void) ->
 type Manage =
     unsafe extern "C" fn(*mut c_void, *const c_char, Callback, *mut c_void, *const c_void) -> i32;
 type Send = unsafe extern "C" fn(*mut c_void, *const c_char) -> i32;
+type Number = unsafe extern "C" fn(*const c_void) -> u64;
 type Take = unsafe extern "C" fn(*mut c_void) -> i32;
 
-fn through_c(library: &Library) -> f64 {
+fn through_c(library: &Library, asks: Asks) -> f64 {
     let (mut config, mut watcher) = (null_mut(), null_mut());
     let send: Send = library.function(c"hersh_watcher_send");
     // SAFETY: each is called as the header declares it.
@@ -143,7 +166,11 @@ fn through_c(library: &Library) -> f64 {
             | library.function::<Build>(c"hersh_watcher_new")(config, &raw mut watcher)
             | library.function::<Take>(c"hersh_config_free")(config);
         let manage: Manage = library.function(c"hersh_watcher_manage");
-        let managed = manage(watcher, c"serve".as_ptr(), in_callback, null_mut(), null());
+        let number = match asks {
+            Asks::Nothing => null_mut(),
+            Asks::Number => library.function(c"hersh_context_execution"),
+        };
+        let managed = manage(watcher, c"serve".as_ptr(), in_callback, number, null());
         let started = library.function::<Take>(c"hersh_watcher_start")(watcher);
         assert_eq!((made, managed, started), (0, 0, 0));
     }
@@ -155,8 +182,9 @@ fn through_c(library: &Library) -> f64 {
 }
 
 /// Side by side, as these machines are noisy: the pair with the middle ratio.
-fn compare(report: &mut Report, name: &str, library: &Library) {
-    let mut pairs: Vec<(f64, f64)> = (0..9).map(|_| (through_c(library), in_rust())).collect();
+fn compare(report: &mut Report, name: &str, library: &Library, asks: Asks) {
+    let pair = |_| (through_c(library, asks), in_rust(asks));
+    let mut pairs: Vec<(f64, f64)> = (0..9).map(pair).collect();
     pairs.sort_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
     let (value, reference) = pairs[pairs.len() / 2];
     report.add(name, "ns", value, Some(reference), Some(Bar::TimesReference(1.3)));
@@ -164,10 +192,11 @@ fn compare(report: &mut Report, name: &str, library: &Library) {
 
 fn main() {
     let mut report = Report::default();
-    let fast = Library::load("release");
-    compare(&mut report, "execution: a callback of C, beside Rust", &fast);
-    let small = Library::load("capi");
-    compare(&mut report, "execution: the same, in the library as it is installed", &small);
+    let (fast, small) = (Library::load("release"), Library::load("capi"));
+    compare(&mut report, "execution: a callback of C, beside Rust", &fast, Asks::Nothing);
+    compare(&mut report, "  the same, as it is installed", &small, Asks::Nothing);
+    compare(&mut report, "execution: one that asks its context", &fast, Asks::Number);
+    compare(&mut report, "  the same, as it is installed", &small, Asks::Number);
     let size = as_f64(small.bytes) / 1_048_576.0;
     report.add("libhersh.so as it is installed", "MiB", size, None, Some(Bar::AtMost(2.5)));
     report.print_table();

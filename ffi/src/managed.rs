@@ -42,10 +42,10 @@ impl Managed {
     ) -> Result<(), ManagedError> {
         let text = message.map_or(ptr::null(), |message| self.message.hold(message.content()));
         let _inside = self.home.as_ref().map(|home| home.enter());
-        let (outcome, execution) = self.lender.lend(context, |handle| {
+        let (outcome, reason) = self.lender.lend(context, |handle| {
             // SAFETY: C gave this function for this data; text and handle are alive until it returns.
             unsafe { (self.call)(text, handle, self.data.pointer()) }
         });
-        meant(outcome, execution.and_then(|execution| execution.reason()).as_deref())
+        meant(outcome, reason.as_deref())
     }
 }

@@ -49,11 +49,11 @@ impl Polling {
     pub(crate) fn new(
         call: HershPollFn,
         data: &Arc<UserData>,
-        home: Option<Arc<Home>>,
+        home: Option<&Arc<Home>>,
         argument: &str,
     ) -> Answer<Self> {
         let call = call.ok_or_else(|| null(argument))?;
-        Ok(Self { call, data: Arc::clone(data), home })
+        Ok(Self { call, data: Arc::clone(data), home: home.cloned() })
     }
 
     /// The next value, where there must be one.

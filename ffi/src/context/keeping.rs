@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::{HershContext, get};
-use crate::boundary;
+use super::{Execution, HershContext, status, value, with};
 use crate::callback::{HershFreeFn, HershMemoFn, HershPollFn, UserData};
 use crate::error::Failure;
 use crate::poll::{Polling, failed};
 use crate::status::HershStatus;
-use crate::text::{Out, json, lock, null, tell, text};
+use crate::text::{Out, json, null, tell, text};
 
 /// Something that C reads for as long as it is kept.
 pub(super) enum Kept {
@@ -43,14 +42,14 @@ pub unsafe extern "C" fn hersh_context_get_value_json(
     key: *const c_char,
     value: *mut *mut c_char,
 ) -> HershStatus {
-    tell(value, "value", || {
-        let context = get(context)?;
+    let found = |context: &Execution<'_>| {
         // SAFETY: contract, texts.
         let key = unsafe { text(key, "key") }?;
         context.get_value::<Json>(key)?.ok_or_else(|| {
             Failure::new(HershStatus::NotFound, format_args!("no value {key:?} in this session"))
         })
-    })
+    };
+    tell(value, "value", || with(context, found))
 }
 
 /// Sets a context value.
@@ -60,8 +59,7 @@ pub unsafe extern "C" fn hersh_context_set_value_json(
     key: *const c_char,
     value: *const c_char,
 ) -> HershStatus {
-    boundary::status(|| {
-        let context = get(context)?;
+    status(context, |context| {
         // SAFETY: contract, texts.
         let (key, value) = unsafe { (text(key, "key")?, json(value, "value")?) };
         context.set_value(key, value);
@@ -80,10 +78,9 @@ pub unsafe extern "C" fn hersh_context_update_value_json(
     update: HershPollFn,
     user_data: *mut c_void,
 ) -> HershStatus {
-    boundary::status(|| {
-        let context = get(context)?;
+    status(context, |context| {
         let data = Arc::new(UserData::new(user_data, None));
-        let polling = Polling::new(update, &data, context.home.clone(), "update")?;
+        let polling = Polling::new(update, &data, context.home, "update")?;
         // SAFETY: contract, texts.
         let key = unsafe { text(key, "key") }?;
         let mut words = None;
@@ -114,8 +111,7 @@ pub unsafe extern "C" fn hersh_context_memo(
     free_value: HershFreeFn,
     value: *mut *mut c_void,
 ) -> HershStatus {
-    boundary::status(|| {
-        let context = get(context)?;
+    status(context, |context| {
         // SAFETY: contract, texts and outputs.
         let (name, out) = unsafe { (text(name, "name")?, Out::new(value, "value")?) };
         let compute = compute.ok_or_else(|| null("compute"))?;
@@ -127,8 +123,7 @@ pub unsafe extern "C" fn hersh_context_memo(
             }
             Ok(Kept::Memo(UserData::new(value, free_value)))
         })?;
-        out.set(memo.address());
-        lock(&context.memos).push(memo);
+        out.set(context.keep_memo(memo));
         Ok(())
     })
 }
@@ -139,8 +134,7 @@ pub unsafe extern "C" fn hersh_context_clear_memo(
     context: *const HershContext,
     name: *const c_char,
 ) -> bool {
-    boundary::value(false, || {
-        let context = get(context)?;
+    value(context, false, |context| {
         // SAFETY: contract, texts.
         Ok(context.clear_memo(unsafe { text(name, "name") }?))
     })

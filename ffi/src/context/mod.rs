@@ -6,6 +6,7 @@ mod watching;
 
 use std::collections::BTreeSet;
 use std::ffi::{CString, c_char};
+use std::mem;
 use std::ops::Deref;
 use std::ptr;
 use std::sync::{Arc, Mutex};
@@ -16,56 +17,59 @@ use serde_json::{Value as Json, json};
 
 use crate::boundary;
 use crate::error::{Answer, Failure};
-use crate::handle;
 use crate::outcome::HershOutcome;
 use crate::simulation::Home;
 use crate::status::HershStatus;
 use crate::text::{Out, lock, terminated, text, whole};
 use keeping::Kept;
+use lending::with;
 pub(crate) use lending::{HershContext, Lender};
 
 #[cfg(test)]
 pub(crate) use {keeping::*, watching::*};
 
 /// One execution, as C sees it.
-pub(crate) struct Execution {
-    context: Context,
-    reason: Mutex<Option<String>>,
-    /// Texts that C reads until the callback returns.
-    texts: Mutex<BTreeSet<CString>>,
-    /// Memos that C uses until the callback returns, though they may be cleared meanwhile.
-    memos: Mutex<Vec<Arc<Kept>>>,
-    home: Option<Arc<Home>>,
+struct Execution<'a> {
+    context: &'a Context,
+    held: &'a Arc<Mutex<Held>>,
+    home: Option<&'a Arc<Home>>,
 }
 
-impl Deref for Execution {
+/// What is held for an execution until its callback returns.
+#[derive(Default)]
+struct Held {
+    /// The words that come with the outcome.
+    reason: Option<String>,
+    /// Texts that C reads.
+    texts: BTreeSet<CString>,
+    /// Memos that C uses, though they may be cleared meanwhile.
+    memos: Vec<Arc<Kept>>,
+}
+
+impl Held {
+    /// Lets go of it all but for the words, which are answered. Mostly there is nothing.
+    fn let_go(&mut self) -> Option<String> {
+        if !self.texts.is_empty() || !self.memos.is_empty() {
+            let Self { reason, .. } = mem::take(self);
+            return reason;
+        }
+        self.reason.take()
+    }
+}
+
+impl Deref for Execution<'_> {
     type Target = Context;
 
     fn deref(&self) -> &Context {
-        &self.context
+        self.context
     }
 }
 
-impl Execution {
-    fn new(context: &Context, home: Option<Arc<Home>>) -> Self {
-        Self {
-            context: context.clone(),
-            reason: Mutex::default(),
-            texts: Mutex::default(),
-            memos: Mutex::default(),
-            home,
-        }
-    }
-
-    /// The words that came with the outcome.
-    pub(crate) fn reason(&self) -> Option<String> {
-        lock(&self.reason).take()
-    }
-
+impl Execution<'_> {
     /// Keeps a text until the callback returns. The same text is kept once.
-    pub(crate) fn keep(&self, text: &str) -> *const c_char {
+    fn keep(&self, text: &str) -> *const c_char {
         let text = terminated(text);
-        let mut texts = lock(&self.texts);
+        let texts = &mut lock(self.held).texts;
         if let Some(kept) = texts.get(&text) {
             return kept.as_ptr();
         }
@@ -76,18 +80,35 @@ impl Execution {
 
     /// Keeps a text with the NULs that it may have within.
     fn keep_whole(&self, text: &str) -> *const c_char {
-        if !text.contains('\0') {
-            return self.keep(text);
+        if text.contains('\0') {
+            return self.keep_memo(Arc::new(Kept::Text(whole(text))));
         }
-        let kept = Arc::new(Kept::Text(whole(text)));
-        let address = kept.address();
-        lock(&self.memos).push(kept);
+        self.keep(text)
+    }
+
+    /// Keeps a memo, or what is like one.
+    fn keep_memo<T>(&self, memo: Arc<Kept>) -> *mut T {
+        let address = memo.address();
+        lock(self.held).memos.push(memo);
         address
     }
 }
 
-fn get(context: *const HershContext) -> Answer<Arc<Execution>> {
-    handle::ask(context, "context", HershContext::execution)
+/// Runs the work of a function that answers with a status, on the execution of a context.
+fn status(
+    context: *const HershContext,
+    work: impl FnOnce(&Execution<'_>) -> Answer,
+) -> HershStatus {
+    boundary::status(|| with(context, work))
+}
+
+/// Runs the work of a function that answers with a value, on the execution of a context.
+fn value<A>(
+    context: *const HershContext,
+    otherwise: A,
+    work: impl FnOnce(&Execution<'_>) -> Answer<A>,
+) -> A {
+    boundary::value(otherwise, || with(context, work))
 }
 
 /// Why an execution runs. The numbers are explicit and never used again.
@@ -109,8 +130,8 @@ pub enum HershTrigger {
 /// Why this execution runs; `HERSH_TRIGGER_INVALID` when it is no context that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_trigger(context: *const HershContext) -> HershTrigger {
-    boundary::value(HershTrigger::Invalid, || {
-        Ok(match get(context)?.trigger() {
+    value(context, HershTrigger::Invalid, |context| {
+        Ok(match context.trigger() {
             Trigger::Init => HershTrigger::Init,
             Trigger::Message => HershTrigger::Message,
             Trigger::Cleanup => HershTrigger::Cleanup,
@@ -125,8 +146,7 @@ pub extern "C" fn hersh_context_trigger(context: *const HershContext) -> HershTr
 /// NULL when it is no context that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_trigger_json(context: *const HershContext) -> *const c_char {
-    boundary::value(ptr::null(), || {
-        let context = get(context)?;
+    value(context, ptr::null(), |context| {
         let trigger = context.trigger();
         let vars = trigger.changes().iter().map(|change| {
             json!({
@@ -150,8 +170,7 @@ pub unsafe extern "C" fn hersh_context_message(
     text: *mut *const c_char,
     length: *mut usize,
 ) -> HershStatus {
-    boundary::status(|| {
-        let context = get(context)?;
+    status(context, |context| {
         // SAFETY: contract, outputs.
         let (text, length) = unsafe { (Out::new(text, "text")?, Out::optional(length)) };
         let message = context.message().ok_or_else(|| {
@@ -168,30 +187,27 @@ pub unsafe extern "C" fn hersh_context_message(
 /// Counts the messages of a session from 1; 0 when this execution serves none.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_message_id(context: *const HershContext) -> u64 {
-    boundary::value(0, || Ok(get(context)?.message().map_or(0, hersh::Message::id)))
+    value(context, 0, |context| Ok(context.message().map_or(0, hersh::Message::id)))
 }
 
 /// Counts from 1; above 1 this is a retry after a crash, with the same message and trigger. 0 in
 /// the cleanup function, and when it is no context that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_attempt(context: *const HershContext) -> u32 {
-    boundary::value(0, || Ok(get(context)?.attempt()))
+    value(context, 0, |context| Ok(context.attempt()))
 }
 
 /// The number of this execution in its session, from 1, retries counted too; 0 when it is no
 /// context that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_execution(context: *const HershContext) -> u64 {
-    boundary::value(0, || Ok(get(context)?.execution()))
+    value(context, 0, |context| Ok(context.execution()))
 }
 
 /// The watcher's id, until the callback returns; NULL when it is no context that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_watcher_id(context: *const HershContext) -> *const c_char {
-    boundary::value(ptr::null(), || {
-        let context = get(context)?;
-        Ok(context.keep(context.watcher_id()))
-    })
+    value(context, ptr::null(), |context| Ok(context.keep(context.watcher_id())))
 }
 
 pub(crate) fn unix_ms(at: SystemTime) -> u64 {
@@ -203,22 +219,22 @@ pub(crate) fn unix_ms(at: SystemTime) -> u64 {
 /// that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_now_ms(context: *const HershContext) -> u64 {
-    boundary::value(0, || Ok(unix_ms(get(context)?.now())))
+    value(context, 0, |context| Ok(unix_ms(context.now())))
 }
 
 /// When this execution will count as timed out, in milliseconds since the Unix epoch; 0 when it is
 /// no context that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_deadline_ms(context: *const HershContext) -> u64 {
-    boundary::value(0, || Ok(unix_ms(get(context)?.deadline())))
+    value(context, 0, |context| Ok(unix_ms(context.deadline())))
 }
 
 /// How many milliseconds this execution has left; 0 once its deadline has passed, and when it is no
 /// context that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_remaining_ms(context: *const HershContext) -> u64 {
-    boundary::value(0, || {
-        let left = get(context)?.remaining().as_millis();
+    value(context, 0, |context| {
+        let left = context.remaining().as_millis();
         Ok(u64::try_from(left).unwrap_or(u64::MAX))
     })
 }
@@ -227,14 +243,14 @@ pub extern "C" fn hersh_context_remaining_ms(context: *const HershContext) -> u6
 /// stopped or killed. `true` when it is no context that is alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_cancelled(context: *const HershContext) -> bool {
-    boundary::value(true, || Ok(get(context)?.cancelled()))
+    value(context, true, |context| Ok(context.cancelled()))
 }
 
 /// Waits for `milliseconds`, or until this execution is cancelled; whether the whole time has
 /// passed.
 #[unsafe(no_mangle)]
 pub extern "C" fn hersh_context_sleep_ms(context: *const HershContext, milliseconds: u64) -> bool {
-    boundary::value(false, || Ok(get(context)?.sleep(Duration::from_millis(milliseconds))))
+    value(context, false, |context| Ok(context.sleep(Duration::from_millis(milliseconds))))
 }
 
 /// Writes a line to the watcher's context log.
@@ -243,8 +259,7 @@ pub unsafe extern "C" fn hersh_context_log(
     context: *const HershContext,
     words: *const c_char,
 ) -> HershStatus {
-    boundary::status(|| {
-        let context = get(context)?;
+    status(context, |context| {
         // SAFETY: contract, texts.
         context.log(unsafe { text(words, "words") }?);
         Ok(())
@@ -258,8 +273,7 @@ pub unsafe extern "C" fn hersh_context_get_env(
     context: *const HershContext,
     key: *const c_char,
 ) -> *const c_char {
-    boundary::value(ptr::null(), || {
-        let context = get(context)?;
+    value(context, ptr::null(), |context| {
         // SAFETY: contract, texts.
         let key = unsafe { text(key, "key") }?;
         context.get_env(key).map(|value| context.keep(value)).ok_or_else(|| {
@@ -276,11 +290,10 @@ fn with_words(
     argument: &str,
     outcome: HershOutcome,
 ) -> HershOutcome {
-    boundary::value(outcome, || {
-        let context = get(context)?;
+    value(context, outcome, |context| {
         // SAFETY: contract, texts.
         let words = unsafe { text(words, argument) }?;
-        *lock(&context.reason) = Some(words.to_owned());
+        lock(context.held).reason = Some(words.to_owned());
         Ok(outcome)
     })
 }

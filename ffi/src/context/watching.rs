@@ -8,8 +8,7 @@ use std::time::Duration;
 use hersh::Watched;
 use serde_json::Value as Json;
 
-use super::{Execution, HershContext, get};
-use crate::boundary;
+use super::{Execution, HershContext, status, value};
 use crate::callback::{HershFreeFn, HershPollFn, UserData};
 use crate::error::Answer;
 use crate::flow::HershFlow;
@@ -19,7 +18,7 @@ use crate::status::HershStatus;
 use crate::text::{Out, text};
 use crate::watched::{HershTick, HershWatched};
 
-impl Execution {
+impl Execution<'_> {
     fn show(&self, watched: &Watched<Json>) -> HershWatched {
         let keep = |text: Option<&str>| text.map_or(ptr::null(), |text| self.keep(text));
         HershWatched {
@@ -36,13 +35,12 @@ fn watch(
     context: *const HershContext,
     name: *const c_char,
     watched: *mut HershWatched,
-    watch: impl FnOnce(&Execution, &str) -> Answer<Watched<Json>>,
+    watch: impl FnOnce(&Execution<'_>, &str) -> Answer<Watched<Json>>,
 ) -> HershStatus {
-    boundary::status(|| {
-        let context = get(context)?;
+    status(context, |context| {
         // SAFETY: contract, texts and outputs.
         let (name, out) = unsafe { (text(name, "name")?, Out::optional(watched)) };
-        let seen = watch(&context, name)?;
+        let seen = watch(context, name)?;
         if let Some(out) = out {
             out.set(context.show(&seen));
         }
@@ -70,7 +68,7 @@ pub unsafe extern "C" fn hersh_context_watch_call(
 ) -> HershStatus {
     let data = Arc::new(UserData::new(user_data, free_user_data));
     watch(context, name, watched, |context, name| {
-        let polling = Polling::new(poll, &data, context.home.clone(), "poll")?;
+        let polling = Polling::new(poll, &data, context.home, "poll")?;
         let mut last = None;
         let every = Duration::from_millis(every_ms);
         let seen = context.watch_call(name, every, move || {
@@ -100,8 +98,8 @@ pub unsafe extern "C" fn hersh_context_watch_call_update(
 ) -> HershStatus {
     let data = Arc::new(UserData::new(user_data, free_user_data));
     watch(context, name, watched, |context, name| {
-        let fetching = Polling::new(fetch, &data, context.home.clone(), "fetch")?;
-        let updating = Polling::new(update, &data, context.home.clone(), "update")?;
+        let fetching = Polling::new(fetch, &data, context.home, "fetch")?;
+        let updating = Polling::new(update, &data, context.home, "update")?;
         let updating = Arc::new(updating);
         let every = Duration::from_millis(every_ms);
         let seen = context.watch_call_update(name, every, move || {
@@ -155,8 +153,7 @@ pub unsafe extern "C" fn hersh_context_watch_tick(
     every_ms: u64,
     tick: *mut HershTick,
 ) -> HershStatus {
-    boundary::status(|| {
-        let context = get(context)?;
+    status(context, |context| {
         // SAFETY: contract, texts and outputs.
         let (name, out) = unsafe { (text(name, "name")?, Out::optional(tick)) };
         let seen = context.watch_tick(name, Duration::from_millis(every_ms))?;
@@ -174,8 +171,7 @@ pub unsafe extern "C" fn hersh_context_unwatch(
     context: *const HershContext,
     name: *const c_char,
 ) -> bool {
-    boundary::value(false, || {
-        let context = get(context)?;
+    value(context, false, |context| {
         // SAFETY: contract, texts.
         Ok(context.unwatch(unsafe { text(name, "name") }?))
     })

@@ -200,6 +200,20 @@ static void record(void) {
     OK(hersh_config_free(f.config));
 }
 
+/* The numbers of the cases: as they come, or in the order that a seed stands for. */
+static void arrange(size_t *order, size_t count, const char *seed) {
+    uint64_t state = seed ? strtoull(seed, NULL, 10) : 0;
+    for (size_t at = 0; at < count; at++) {
+        size_t with = at;
+        if (seed) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            with = (size_t)(state >> 33) % (at + 1);
+        }
+        order[at] = order[with];
+        order[with] = at;
+    }
+}
+
 /* Words that no case has, so that those of a case can be told from them. */
 static void forget_words(void) { hersh_string_free((char *)fixture); }
 

@@ -1,10 +1,13 @@
 """Writes a C program that misuses every function of the header, from what the header declares.
 
-Each function is called as it should be (which must succeed); then with NULL, bad UTF-8, and a handle
-that is freed, outlived its callback, is of another type or garbage, for each argument in turn; with
+Each function is called as it should be (which must succeed); then with NULL, bad UTF-8, bad JSON, and a
+handle that is freed, outlived its callback, is of another type or garbage, for each argument in turn; with
 numbers that stand for nothing; from another thread; beside a freed neighbour; and in a wrong state.
 Each time there must be a status (or the value that stands for failure) and words. A function that is
 new is covered by its declaration; one whose wrong states nobody has thought of fails here.
+
+The program runs its cases in the order in which they were written; given a number, in another one that
+the number stands for.
 
 Usage: generate.py HEADER > matrix.c
 """
@@ -290,6 +293,9 @@ def cases_of(function):
         if kind.is_text:
             case(function, f"{argument} is not UTF-8", with_one(function, argument, '"\\xff"'),
                  "INVALID_UTF8", f"{argument} is not UTF-8", before)
+        if kind.is_text and argument == "value" and function.name.endswith("_json"):
+            case(function, f"{argument} is not JSON", with_one(function, argument, '"{"'),
+                 "INVALID_JSON", f"{argument} is not JSON", before)
         if kind.handle:
             other = "f->flow" if kind.handle == "HershToken" else "f->token"
             for name, wrong, text in (
@@ -350,7 +356,9 @@ for one in everything:
 print("static const Case cases[] = {")
 for number, (name, where, how) in enumerate(cases):
     print(f'    {{"{name}", case_{number}, {where}, {how}}},')
-print("};\n\nint main(void) {\n    record();\n    for (size_t at = 0; at < sizeof cases / sizeof *cases; at++) {"
-      "\n        if (access(journal, F_OK) != 0) record();\n        run_case(&cases[at]);\n    }")
+print(f"}};\n\nint main(int count, char **arguments) {{\n    static size_t order[{len(cases)}];"
+      f"\n    arrange(order, {len(cases)}, count > 1 ? arguments[1] : NULL);\n    record();"
+      f"\n    for (size_t at = 0; at < {len(cases)}; at++) {{"
+      "\n        if (access(journal, F_OK) != 0) record();\n        run_case(&cases[order[at]]);\n    }")
 print(f'    remove(journal);\n    printf("{len(cases)} cases of {len(everything)} functions\\n");')
 print("    return finished();\n}")
