@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::routes::{self, Call, Does, ROUTES, Route};
 use crate::http::Response;
+use crate::http::openapi::{self, Parameter, shape};
 
 /// The shapes of all bodies and parameters.
 const SCHEMAS: &str = include_str!("schemas.json");
@@ -16,16 +17,9 @@ pub(super) struct About {
     pub(super) answer: &'static str,
     pub(super) content_type: &'static str,
     /// What may come with a request, besides a body.
-    pub(super) takes: &'static [Taken],
+    pub(super) takes: &'static [Parameter],
     /// Codes that it may answer besides 200, and those that any request may get.
     pub(super) codes: &'static [u16],
-}
-
-/// A parameter: where it stands, its name, its shape among the schemas.
-pub(super) struct Taken {
-    pub(super) at: &'static str,
-    pub(super) name: &'static str,
-    pub(super) shape: &'static str,
 }
 
 /// Codes that any request may be answered with: a client that is not let in, or not now.
@@ -33,7 +27,7 @@ const ANY: [u16; 2] = [403, 503];
 /// The same for requests with a body.
 const ANY_BODY: [u16; 4] = [400, 411, 413, 415];
 
-pub(super) fn openapi(call: &mut Call<'_, '_>) -> Response {
+pub(super) fn served(call: &mut Call<'_, '_>) -> Response {
     routes::json(&document(call.guarded))
 }
 
@@ -43,22 +37,12 @@ pub(super) fn document(guarded: bool) -> Json {
         .iter()
         .map(|route| (route.path.to_owned(), json!({ method(route): operation(route, guarded) })))
         .collect();
-    let schemas: Json = serde_json::from_str(SCHEMAS).unwrap_or_default();
-    let mut document = json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "WatcherAPI",
-            "description": "One watcher of hersh, seen and steered.",
-            "version": env!("CARGO_PKG_VERSION"),
-        },
-        "paths": paths,
-        "components": { "schemas": schemas },
+    let info = json!({
+        "title": "WatcherAPI",
+        "description": "One watcher of hersh, seen and steered.",
+        "version": env!("CARGO_PKG_VERSION"),
     });
-    if guarded {
-        let bearer = json!({ "bearer": { "type": "http", "scheme": "bearer" } });
-        document["components"]["securitySchemes"] = bearer;
-    }
-    document
+    openapi::document(&info, &paths, SCHEMAS, guarded)
 }
 
 fn method(route: &Route) -> &'static str {
@@ -78,9 +62,7 @@ fn operation(route: &Route, guarded: bool) -> Json {
     for code in codes.iter().chain(&ANY).chain(any_body).chain(token) {
         responses.insert(code.to_string(), refusal(route, *code));
     }
-    let parameters = takes
-        .iter()
-        .map(|taken| json!({ "in": taken.at, "name": taken.name, "schema": shape(taken.shape) }));
+    let parameters = takes.iter().map(Parameter::described);
     let mut operation = json!({
         "operationId": route.path.trim_start_matches("/watcher/").trim_start_matches('/'),
         "summary": summary,
@@ -92,7 +74,7 @@ fn operation(route: &Route, guarded: bool) -> Json {
         operation["requestBody"] = json!({ "required": true, "content": content });
     }
     if guarded && !route.open {
-        operation["security"] = json!([{ "bearer": [] }]);
+        openapi::ask_for_token(&mut operation);
     }
     operation
 }
@@ -114,10 +96,6 @@ fn refusal(route: &Route, code: u16) -> Json {
         _ => shape("Error"),
     };
     json!({ "description": description, "content": { "application/json": { "schema": schema } } })
-}
-
-fn shape(name: &str) -> Json {
-    json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::openapi::{About, Taken};
+use super::openapi::About;
 use super::{bodies, events, metrics, openapi, steer};
+use crate::http::openapi::Parameter;
 use crate::http::{BearerToken, Handler, Method, Request, Response};
 use crate::{Watcher, WeakWatcher};
 
@@ -76,17 +77,18 @@ impl Route {
     }
 
     /// May be asked with parameters, which may be wrong.
-    const fn taking(self, takes: &'static [Taken]) -> Self {
+    const fn taking(self, takes: &'static [Parameter]) -> Self {
         Self { about: About { takes, codes: &[400], ..self.about }, ..self }
     }
 }
 
-const LOG_QUERY: &[Taken] = &[
-    Taken { at: "query", name: "type", shape: "LogType" },
-    Taken { at: "query", name: "limit", shape: "LogLimit" },
+const LOG_QUERY: &[Parameter] = &[
+    Parameter { at: "query", name: "type", shape: "LogType" },
+    Parameter { at: "query", name: "limit", shape: "LogLimit" },
 ];
 
-const LAST_EVENT: &[Taken] = &[Taken { at: "header", name: "Last-Event-ID", shape: "EventId" }];
+const LAST_EVENT: &[Parameter] =
+    &[Parameter { at: "header", name: "Last-Event-ID", shape: "EventId" }];
 
 /// The whole WatcherAPI.
 pub(super) const ROUTES: &[Route] = &[
@@ -124,7 +126,7 @@ pub(super) const ROUTES: &[Route] = &[
     show("/readyz", "Whether it serves messages", "Condition", bodies::readiness).open(),
     show("/metrics", "Its counters, for Prometheus", "Metrics", metrics::metrics)
         .of_type(metrics::CONTENT_TYPE),
-    show("/openapi.json", "This", "Document", openapi::openapi),
+    show("/openapi.json", "This", "Document", openapi::served),
 ];
 
 impl Api {

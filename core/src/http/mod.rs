@@ -55,6 +55,7 @@ mod head;
 mod input;
 #[cfg(test)]
 mod mutation_tests;
+pub mod openapi;
 mod parking;
 mod policy;
 mod pool;

@@ -1,6 +1,7 @@
 //! `GET /openapi.json`: all of this, for machines. It is made from the table of routes itself, so
 //! that the two cannot tell different stories.
 
+use hersh::http::openapi::{self, Parameter, shape};
 use serde_json::{Map, Value as Json, json};
 
 use super::routes::{PASSED, PASSED_METHODS, ROUTES, Route};
@@ -21,21 +22,13 @@ pub(super) struct About {
     /// The type and shape of the answer to who asks to follow.
     pub(super) followed: Option<(&'static str, &'static str)>,
     /// What may come with a request, besides a body.
-    pub(super) takes: &'static [Taken],
+    pub(super) takes: &'static [Parameter],
     /// The bodies it takes: their types and shapes. The first is the usual one.
     pub(super) bodies: &'static [(&'static str, &'static str)],
     /// Whether it can do without a body.
     pub(super) body_is_optional: bool,
     /// Codes that it may answer besides, and besides those that any request may get.
     pub(super) codes: &'static [u16],
-}
-
-/// A parameter: where it stands, its name, its shape among the schemas.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Taken {
-    pub(super) at: &'static str,
-    pub(super) name: &'static str,
-    pub(super) shape: &'static str,
 }
 
 /// Codes that any request may be answered with.
@@ -58,22 +51,12 @@ pub(super) fn document(guarded: bool) -> Json {
             operations[*method] = passed_on(name, method, guarded);
         }
     }
-    let schemas: Json = serde_json::from_str(SCHEMAS).unwrap_or_default();
-    let mut document = json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "hersh host",
-            "description": "Programs under gVisor: built, run, watched over and spoken to.",
-            "version": env!("CARGO_PKG_VERSION"),
-        },
-        "paths": paths,
-        "components": { "schemas": schemas },
+    let info = json!({
+        "title": "hersh host",
+        "description": "Programs under gVisor: built, run, watched over and spoken to.",
+        "version": env!("CARGO_PKG_VERSION"),
     });
-    if guarded {
-        let bearer = json!({ "bearer": { "type": "http", "scheme": "bearer" } });
-        document["components"]["securitySchemes"] = bearer;
-    }
-    document
+    openapi::document(&info, &paths, SCHEMAS, guarded)
 }
 
 fn operation(route: &Route, guarded: bool) -> Json {
@@ -89,9 +72,9 @@ fn operation(route: &Route, guarded: bool) -> Json {
     for code in codes.iter().chain(&ANY).chain(any_body).copied().chain(more) {
         responses.insert(code.to_string(), refusal(code));
     }
-    let id = Taken { at: "path", name: route.id_name(), shape: route.id_shape() };
+    let id = Parameter { at: "path", name: route.id_name(), shape: route.id_shape() };
     let parameters: Vec<_> =
-        has_id.then_some(&id).into_iter().chain(takes.iter()).map(parameter).collect();
+        has_id.then_some(&id).into_iter().chain(takes.iter()).map(Parameter::described).collect();
     let mut operation = json!({
         "operationId": operation_id(route),
         "summary": summary,
@@ -103,7 +86,7 @@ fn operation(route: &Route, guarded: bool) -> Json {
         operation["requestBody"] = json!({ "required": !body_is_optional, "content": content });
     }
     if asks {
-        operation["security"] = json!([{ "bearer": [] }]);
+        openapi::ask_for_token(&mut operation);
     }
     operation
 }
@@ -115,8 +98,8 @@ fn contents<'a>(bodies: impl Iterator<Item = &'a (&'static str, &'static str)>) 
 /// What is the program's own to answer.
 fn passed_on(name: &str, method: &str, guarded: bool) -> Json {
     let parameters = [
-        Taken { at: "path", name: "program_id", shape: "ProgramId" },
-        Taken { at: "path", name: "path", shape: "ProgramPath" },
+        Parameter { at: "path", name: "program_id", shape: "ProgramId" },
+        Parameter { at: "path", name: "path", shape: "ProgramPath" },
     ];
     let mut responses = Map::new();
     let own = json!({ "description": "What the program answers." });
@@ -128,22 +111,13 @@ fn passed_on(name: &str, method: &str, guarded: bool) -> Json {
     let mut operation = json!({
         "operationId": format!("{name}-{method}"),
         "summary": "What the program itself serves, which must be Ready; both ways as it streams",
-        "parameters": parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "parameters": parameters.iter().map(Parameter::described).collect::<Vec<_>>(),
         "responses": responses,
     });
     if guarded {
-        operation["security"] = json!([{ "bearer": [] }]);
+        openapi::ask_for_token(&mut operation);
     }
     operation
-}
-
-fn parameter(taken: &Taken) -> Json {
-    json!({
-        "in": taken.at,
-        "name": taken.name,
-        "required": taken.at == "path",
-        "schema": shape(taken.shape),
-    })
 }
 
 fn operation_id(route: &Route) -> String {
@@ -170,10 +144,6 @@ fn refusal(code: u16) -> Json {
     };
     let content = json!({ "application/json": { "schema": shape("Error") } });
     json!({ "description": description, "content": content })
-}
-
-fn shape(name: &str) -> Json {
-    json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
 #[cfg(test)]

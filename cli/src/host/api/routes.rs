@@ -1,9 +1,10 @@
 //! The table of routes, and the way from a request to its handler.
 
+use hersh::http::openapi::Parameter;
 use hersh::http::{Method, Request, Response};
 
 use super::error::ApiError;
-use super::openapi::{About, Taken};
+use super::openapi::About;
 use super::query::percent_decoded;
 use super::{Api, create, programs, status, tickets, tokens};
 use crate::host::auth::{Caller, Needs};
@@ -153,7 +154,7 @@ impl Route {
         Self { about: About { followed: Some((content_type, shape)), ..self.about }, ..self }
     }
 
-    const fn taking(self, takes: &'static [Taken]) -> Self {
+    const fn taking(self, takes: &'static [Parameter]) -> Self {
         Self { about: About { takes, ..self.about }, ..self }
     }
 
@@ -191,13 +192,13 @@ impl Route {
     }
 }
 
-const fn query(name: &'static str, shape: &'static str) -> Taken {
-    Taken { at: "query", name, shape }
+const fn query(name: &'static str, shape: &'static str) -> Parameter {
+    Parameter { at: "query", name, shape }
 }
 
-const LIMIT: Taken = query("limit", "Limit");
-const LAST_EVENT: Taken = Taken { at: "header", name: "Last-Event-ID", shape: "EventId" };
-const KEY: Taken = Taken { at: "header", name: "Idempotency-Key", shape: "IdempotencyKey" };
+const LIMIT: Parameter = query("limit", "Limit");
+const LAST_EVENT: Parameter = Parameter { at: "header", name: "Last-Event-ID", shape: "EventId" };
+const KEY: Parameter = Parameter { at: "header", name: "Idempotency-Key", shape: "IdempotencyKey" };
 
 /// An archive comes with everything else in the query, and the environment in a header.
 const CREATE_BODIES: &[(&str, &str)] = &[(JSON, "CreateProgram"), (create::TAR, "Archive")];
