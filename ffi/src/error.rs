@@ -52,6 +52,8 @@ impl From<hersh::StartError> for Failure {
             E::ParentCancelled => HershStatus::ParentCancelled,
             E::Persist(problem) => persisting(problem),
             E::Journal(problem) => journalling(problem),
+            E::Replay(problem) => replaying(problem),
+            E::Diverged(_) => HershStatus::Mismatch,
             _ => HershStatus::Os,
         };
         Self::new(status, error)
@@ -72,14 +74,19 @@ fn journalling(problem: &JournalError) -> HershStatus {
     }
 }
 
+fn replaying(problem: &ReplayError) -> HershStatus {
+    match problem {
+        ReplayError::Journal(problem) => journalling(problem),
+        ReplayError::Config(_) => HershStatus::Config,
+        ReplayError::Again => HershStatus::State,
+        ReplayError::Report { .. } => HershStatus::Os,
+        _ => HershStatus::Mismatch,
+    }
+}
+
 impl From<ReplayError> for Failure {
     fn from(error: ReplayError) -> Self {
-        let status = match &error {
-            ReplayError::Journal(problem) => journalling(problem),
-            ReplayError::Config(_) => HershStatus::Config,
-            _ => HershStatus::Mismatch,
-        };
-        Self::new(status, error)
+        Self::new(replaying(&error), error)
     }
 }
 

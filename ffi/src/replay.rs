@@ -4,8 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use hersh::{Replay, Replayed};
-use serde_json::json;
+use hersh::Replay;
 
 use crate::boundary;
 use crate::callback::{HershFreeFn, HershManagedFn, UserData};
@@ -93,26 +92,8 @@ pub unsafe extern "C" fn hersh_replay_run(
         let replayed = player.run(move |message, context| managed.run(message, context))?;
         same.set(replayed.divergence.is_none());
         if let Some(report) = report {
-            report.set(hand_over(&shown(&replayed)));
+            report.set(hand_over(&replayed.to_json().to_string()));
         }
         Ok(())
     })
-}
-
-fn shown(replayed: &Replayed) -> String {
-    let divergence = replayed.divergence.as_ref().map(|found| {
-        json!({
-            "index": found.index,
-            "at_ns": u64::try_from(found.at.as_nanos()).unwrap_or(u64::MAX),
-            "expected": found.expected,
-            "found": found.found,
-        })
-    });
-    let shown = json!({
-        "inputs": replayed.inputs,
-        "transitions": replayed.transitions,
-        "torn": replayed.torn,
-        "divergence": divergence,
-    });
-    shown.to_string()
 }

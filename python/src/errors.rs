@@ -38,7 +38,9 @@ pub(crate) fn start(error: &StartError) -> PyErr {
     let words = error.to_string();
     match error {
         StartError::Api(_) => ApiError::new_err(words),
-        StartError::Journal(_) => classes::JournalError::new_err(words),
+        StartError::Journal(_) | StartError::Replay(_) | StartError::Diverged(_) => {
+            classes::JournalError::new_err(words)
+        }
         StartError::Persist(_) => classes::PersistError::new_err(words),
         _ => StateError::new_err(words),
     }

@@ -10,7 +10,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyString, PyTuple, PyType};
 
-use crate::callbacks::{clean_up, execute};
+use crate::callbacks::{clean_up, execute, take_interrupt};
 use crate::config;
 use crate::errors::{self, ApiError, ConfigError, StateError, StopTimeout};
 use crate::interpreter;
@@ -52,7 +52,11 @@ impl Watcher {
         }
         let built = py.detach(|| builder.build());
         let watcher = built.map_err(|error| ConfigError::new_err(error.to_string()))?;
-        let mode = if world.is_some() { Mode::Simulated } else { Mode::Live };
+        let mode = match world {
+            Some(_) => Mode::Simulated,
+            None if hersh::Replay::from_env().is_some() => Mode::Replayed,
+            None => Mode::Live,
+        };
         let shared = Arc::new(Shared::new(mode));
         // It has just been made and so is not set yet.
         let _ = shared.watcher.set(watcher.downgrade());
@@ -196,14 +200,18 @@ impl Watcher {
     /// Begins a session, and does not wait for its first execution.
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         let core = self.core()?;
-        py.detach(|| {
+        let started = py.detach(|| {
             if !core.is_running() {
                 // What the last session's pumps carried belongs to it.
                 self.shared.flows.renew();
             }
             core.start()
-        })
-        .map_err(|error| errors::start(&error))
+        });
+        if self.shared.mode == Mode::Replayed {
+            // The function has run, on this thread.
+            take_interrupt()?;
+        }
+        started.map_err(|error| errors::start(&error))
     }
 
     /// Stops in good order and waits; with ``drain`` the messages that wait are served first.
@@ -293,7 +301,8 @@ impl Watcher {
     fn run(slf: &Bound<'_, Self>) -> PyResult<StopReport> {
         let (py, this) = (slf.py(), slf.get());
         this.outside("run()", "it runs already")?;
-        let signals = is_main_thread(py)?.then(|| Signals::catch(slf)).transpose()?;
+        let lives = this.shared.mode == Mode::Live;
+        let signals = (lives && is_main_thread(py)?).then(|| Signals::catch(slf)).transpose()?;
         this.start(py)?;
         let ended = this.wait_for_end(py, None);
         drop(signals);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -153,6 +154,59 @@ def test_a_journal_is_replayed_without_waiting(tmp_path: Path) -> None:
     assert divergence is not None and divergence.index > 0 and divergence.at > 0
     assert divergence.expected == "Running -> Ready: returned an error"
     assert "expected" in str(divergence)
+
+
+def test_a_program_is_replayed_without_a_line_of_its_own(tmp_path: Path) -> None:
+    program = """
+        import os, queue, sys
+        import hersh
+
+        source = queue.Queue()
+        source.put(1)
+        watcher = hersh.Watcher(hersh.WatcherConfig(journal="journal", persist="values"), name="bot")
+
+        @watcher.manage
+        def app(msg, ctx):
+            event = ctx.watch_flow("event", source)
+            ctx.set_value("n", (ctx.get_value("n") or 0) + 1)
+            if msg and msg.content == "stop":
+                raise hersh.StopError("twisted" if "TWIST" in os.environ else "told to")
+            if event.triggered:
+                watcher.send_message("stop")
+
+        @watcher.cleanup
+        def bye(ctx):
+            print("bye")
+
+        report = watcher.run()
+        print(report.state, watcher.values["n"], source.qsize())
+    """
+
+    def run(**more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program)],
+            cwd=tmp_path,
+            env={**os.environ, **more},
+            capture_output=True,
+            text=True,
+            timeout=LONG,
+            check=False,
+        )
+
+    lived = run()
+    assert lived.stdout == "bye\nStopped 3 0\n", lived.stderr
+    kept = (tmp_path / "values").read_bytes()
+    asked = {"HERSH_REPLAY": "journal", "HERSH_REPLAY_REPORT": "report"}
+    replayed = run(**asked)
+    # Nobody cleans up after a replay, and nobody takes from a queue.
+    assert replayed.stdout == "Stopped 3 1\n", replayed.stderr
+    report = json.loads((tmp_path / "report").read_text())
+    assert report["divergence"] is None and report["transitions"] > 0
+    twisted = run(**asked, TWIST="1")
+    assert twisted.returncode == 1 and "JournalError: the replay" in twisted.stderr, twisted.stderr
+    report = json.loads((tmp_path / "report").read_text())
+    assert report["divergence"]["found"].endswith("twisted")
+    assert (tmp_path / "values").read_bytes() == kept
 
 
 def test_what_is_no_json_cannot_be_given_again(tmp_path: Path) -> None:

@@ -39,6 +39,11 @@ pub(crate) enum Woken {
 ///
 /// Methods marked *locked* are called while the cell's lock is held and must not take it.
 pub(crate) trait Body: Send + Sync {
+    /// Whether it is the world itself, and no likeness of it.
+    fn is_world(&self) -> bool {
+        false
+    }
+
     /// The time, on this body's clock.
     fn now(&self) -> Time;
 

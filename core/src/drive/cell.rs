@@ -238,6 +238,12 @@ impl Cell {
         *lock(&self.managed_name) = Arc::from(name);
     }
 
+    /// Takes the managed function away. Not to be asked from inside it.
+    #[cfg(feature = "journal")]
+    pub(crate) fn take_managed(&self) -> Option<ManagedFn> {
+        lock(&self.managed).take()
+    }
+
     /// What the managed function does, in its owner's words.
     pub(crate) fn managed_name(&self) -> Arc<str> {
         Arc::clone(&lock(&self.managed_name))

@@ -27,6 +27,8 @@ mod watching;
 pub(crate) use body::{Awaited, Body, Woken};
 pub(crate) use cell::{Cell, Inner, Parts, lock};
 pub(crate) use intake::Refused;
+#[cfg(feature = "journal")]
+pub(crate) use managed::ManagedFn;
 pub(crate) use schedule::{Due, Schedule};
 #[cfg(feature = "journal")]
 pub(crate) use source::Decode;

@@ -77,6 +77,7 @@ impl Cell {
             run: crate::watcher::random(),
             part: 0,
             watcher: self.id.to_string(),
+            name: Some(self.name.to_string()),
             seed: self.seed,
             epoch_ns: origin.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)),
             config: Settings::of(&self.config),
@@ -88,7 +89,7 @@ impl Cell {
 
     /// Writes what has been recorded. When that fails, recording ends: the watcher goes on, and its
     /// log says so.
-    pub(super) fn write_tape(&self) {
+    pub(crate) fn write_tape(&self) {
         if self.config.journal.is_none() {
             return;
         }

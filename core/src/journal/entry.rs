@@ -17,11 +17,22 @@ pub(crate) struct Header {
     pub(crate) run: u64,
     /// Counts the files of a run from 0.
     pub(crate) part: u64,
+    /// The id.
     pub(crate) watcher: String,
+    /// The name. Journals that were begun before there was this field have none.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
     pub(crate) seed: u64,
     /// The wall-clock time of the origin of all times here, in nanoseconds since the Unix epoch.
     pub(crate) epoch_ns: u64,
     pub(crate) config: Settings,
+}
+
+impl Header {
+    /// The watcher's name, else its id.
+    pub(crate) fn called(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.watcher)
+    }
 }
 
 /// The part of a configuration that decides what a watcher does.

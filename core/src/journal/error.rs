@@ -101,6 +101,22 @@ pub enum ReplayError {
         /// Why.
         problem: String,
     },
+    /// The journal that the process is asked to replay is that of another watcher.
+    Watcher {
+        /// The name of the watcher that wrote it.
+        recorded: String,
+        /// The name of the one that was started.
+        started: String,
+    },
+    /// The process is asked for one replay, and that is over or under way.
+    Again,
+    /// The result could not be written to where the process was asked to write it.
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 impl fmt::Display for ReplayError {
@@ -111,6 +127,22 @@ impl fmt::Display for ReplayError {
             Self::Value { name, problem } => {
                 write!(f, "a recorded value of {name:?} cannot be given to the function: {problem}")
             }
+            Self::Watcher { recorded, started } => write!(
+                f,
+                "HERSH_REPLAY names a journal of the watcher {recorded:?}, and {started:?} was \
+                 started: name a journal of that one"
+            ),
+            Self::Again => f.write_str(
+                "the journal that HERSH_REPLAY names is replayed once by each watcher: \
+                 unset it to run the program",
+            ),
+            Self::Report { path, source } => {
+                write!(
+                    f,
+                    "the result of the replay could not be written to {}: {source}",
+                    path.display()
+                )
+            }
         }
     }
 }
@@ -120,7 +152,8 @@ impl std::error::Error for ReplayError {
         match self {
             Self::Journal(error) => Some(error),
             Self::Config(error) => Some(error),
-            Self::Value { .. } => None,
+            Self::Report { source, .. } => Some(source),
+            Self::Value { .. } | Self::Watcher { .. } | Self::Again => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! # The file, version 1
 //! UTF-8 text, one entry a line: eight hexadecimal digits (FNV-1a of the rest), a space, a JSON
 //! object. The first line of each file describes the run: `{"format":"hersh journal","version":1,
-//! "run":…,"part":…,"watcher":…,"seed":…,"epoch_ns":…,"config":{…}}`. Each further line is
+//! "run":…,"part":…,"watcher":ID,"name":…,"seed":…,"epoch_ns":…,"config":{…}}`. Each further line is
 //! `{"at":NANOSECONDS,"what":ENTRY}` with the time since the watcher was built and one of
 //!
 //! | entry | the input |
@@ -27,6 +27,7 @@
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod any_file;
+mod asked;
 mod digest;
 mod entry;
 mod error;
@@ -39,6 +40,7 @@ use std::path::PathBuf;
 pub use error::{JournalError, ReplayError};
 pub use replay::{Divergence, Replay, Replayed, replay};
 
+pub(crate) use asked::report;
 pub(crate) use entry::{Entry, Header, Line, Recorded, Settings};
 pub(crate) use write::Recorder;
 

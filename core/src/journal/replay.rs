@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::entry::{Entry, Line, Recorded};
+use super::entry::{Entry, Header, Line, Recorded};
 use super::error::ReplayError;
 use super::read::Reader;
 use crate::brain::{Event, Input, Message, Time, Transition, Value, VarId};
-use crate::drive::{Awaited, Body, Cell, Decode, Feed, Inner, Parts, Stage, Step, Woken, lock};
+use crate::drive::{
+    Awaited, Body, Cell, Decode, Feed, Inner, ManagedFn, Parts, Stage, Step, Woken, lock,
+};
 use crate::sync::Mutex;
 use crate::watcher::{Context, ManagedError};
 
@@ -65,6 +67,12 @@ impl Replay {
         self
     }
 
+    /// Adds environment values.
+    pub(crate) fn envs(mut self, pairs: &BTreeMap<String, String>) -> Self {
+        self.env.extend(pairs.clone());
+        self
+    }
+
     /// Runs the function on the calling thread, up to the end or the first divergence.
     ///
     /// # Errors
@@ -73,6 +81,11 @@ impl Replay {
         self,
         managed: impl FnMut(Option<&Message>, &Context) -> Result<(), ManagedError> + Send + 'static,
     ) -> Result<Replayed, ReplayError> {
+        self.open()?.play("replay", Box::new(managed))
+    }
+
+    /// Opens the journal, and makes the watcher that is to go its way.
+    pub(crate) fn open(self) -> Result<Opened, ReplayError> {
         let reader = Reader::open(&self.path)?;
         let header = reader.header.clone();
         let config = header.config.config();
@@ -87,14 +100,28 @@ impl Replay {
         });
         let cell = Cell::new(Parts {
             id: Arc::from(header.watcher.as_str()),
-            name: Arc::from(header.watcher),
+            name: Arc::from(header.called()),
             config,
             env: self.env,
             seed: header.seed,
             body: Arc::new(Playing(Arc::clone(&player))),
         });
-        cell.set_managed("replay", Box::new(managed));
-        player.play(&cell)
+        Ok(Opened { header, cell, player })
+    }
+}
+
+/// A journal that has been opened, and the watcher that is to go its way.
+pub(crate) struct Opened {
+    pub(crate) header: Header,
+    pub(crate) cell: Arc<Cell>,
+    player: Arc<Player>,
+}
+
+impl Opened {
+    /// Runs the function on the calling thread, up to the end or the first divergence.
+    pub(crate) fn play(&self, name: &str, managed: ManagedFn) -> Result<Replayed, ReplayError> {
+        self.cell.set_managed(name, managed);
+        self.player.play(&self.cell)
     }
 }
 
@@ -110,6 +137,27 @@ pub struct Replayed {
     pub divergence: Option<Divergence>,
     /// Whether the journal ends in a line that is not whole, as a sudden end leaves it.
     pub torn: bool,
+}
+
+impl Replayed {
+    /// The same as JSON: `inputs`, `transitions`, `torn`, and `divergence`, which is null or has
+    /// `index`, `at_ns`, `expected` and `found`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let divergence = self.divergence.as_ref().map(|found| {
+            serde_json::json!({
+                "index": found.index,
+                "at_ns": u64::try_from(found.at.as_nanos()).unwrap_or(u64::MAX),
+                "expected": found.expected,
+                "found": found.found,
+            })
+        });
+        serde_json::json!({
+            "inputs": self.inputs,
+            "transitions": self.transitions,
+            "torn": self.torn,
+            "divergence": divergence,
+        })
+    }
 }
 
 /// The first change of state that differs from the record.

@@ -126,6 +126,10 @@ impl Drop for Lifeline<'_> {
 }
 
 impl Body for Threads {
+    fn is_world(&self) -> bool {
+        true
+    }
+
     fn now(&self) -> Time {
         self.0.now()
     }

@@ -9,7 +9,7 @@ use super::report::StopReport;
 use crate::api::ApiError;
 use crate::brain::State;
 #[cfg(feature = "journal")]
-use crate::journal::JournalError;
+use crate::journal::{Divergence, JournalError, ReplayError};
 #[cfg(feature = "persist")]
 use crate::persist::PersistError;
 
@@ -84,6 +84,15 @@ pub enum StartError {
     /// The journal could not be begun.
     #[cfg(feature = "journal")]
     Journal(JournalError),
+    /// The process is asked to replay a journal, and it cannot be replayed to its end.
+    #[cfg(feature = "journal")]
+    Replay(ReplayError),
+    /// The process is asked to replay a journal, and the function has left the recorded way.
+    #[cfg(feature = "journal")]
+    Diverged(Divergence),
+    /// The process is asked to replay a journal, and was built without the feature `journal`.
+    #[cfg(not(feature = "journal"))]
+    NoJournal,
     /// The WatcherAPI could not be served: a port that is taken, for one.
     #[cfg(feature = "api")]
     Api(ApiError),
@@ -105,6 +114,17 @@ impl fmt::Display for StartError {
             Self::Persist(error) => error.fmt(f),
             #[cfg(feature = "journal")]
             Self::Journal(error) => error.fmt(f),
+            #[cfg(feature = "journal")]
+            Self::Replay(error) => error.fmt(f),
+            #[cfg(feature = "journal")]
+            Self::Diverged(divergence) => {
+                write!(f, "the replay did not go the recorded way: {divergence}")
+            }
+            #[cfg(not(feature = "journal"))]
+            Self::NoJournal => f.write_str(
+                "HERSH_REPLAY asks for a replay, for which the library must be built with its \
+                 feature `journal`: build it so, or unset the variable",
+            ),
             #[cfg(feature = "api")]
             Self::Api(error) => error.fmt(f),
             Self::OsSignals(error) => {
@@ -122,6 +142,8 @@ impl std::error::Error for StartError {
             Self::Persist(error) => Some(error),
             #[cfg(feature = "journal")]
             Self::Journal(error) => Some(error),
+            #[cfg(feature = "journal")]
+            Self::Replay(error) => Some(error),
             #[cfg(feature = "api")]
             Self::Api(error) => Some(error),
             _ => None,

@@ -8,6 +8,8 @@ use super::builder::Builder;
 use super::cancel::CancelToken;
 use super::context::Context;
 use super::error::{ManagedError, SendError, StartError, StopError};
+#[cfg(feature = "journal")]
+use super::rehearsal::Rehearsal;
 use super::report::StopReport;
 use crate::brain::{Event, Message, State, Value};
 use crate::drive::{Awaited, Cell, Inner, Refused, Woken};
@@ -61,6 +63,8 @@ impl WeakWatcher {
 struct Owner {
     cell: Arc<Cell>,
     parent: Option<CancelToken>,
+    #[cfg(feature = "journal")]
+    rehearsal: Rehearsal,
     #[cfg(feature = "api")]
     api: crate::api::Server,
 }
@@ -71,7 +75,7 @@ impl Drop for Owner {
     }
 }
 
-fn kill(cell: &Cell, reason: &str) {
+pub(super) fn kill(cell: &Cell, reason: &str) {
     if cell.state().is_live() {
         // Refused when it has just ended, which is all that was asked.
         let _ = cell.feed(Event::Kill { reason: Arc::from(reason) });
@@ -98,6 +102,8 @@ impl Watcher {
         let owner = Owner {
             cell,
             parent,
+            #[cfg(feature = "journal")]
+            rehearsal: Rehearsal::default(),
             #[cfg(feature = "api")]
             api: crate::api::Server::default(),
         };
@@ -110,7 +116,21 @@ impl Watcher {
     }
 
     pub(crate) fn cell(&self) -> &Arc<Cell> {
+        #[cfg(feature = "journal")]
+        if let Some(went) = self.owner.rehearsal.cell() {
+            return went;
+        }
         &self.owner.cell
+    }
+
+    /// The cell that it was built with, whatever the environment has made of it since.
+    pub(super) fn own_cell(&self) -> &Arc<Cell> {
+        &self.owner.cell
+    }
+
+    #[cfg(feature = "journal")]
+    pub(super) fn rehearsal(&self) -> &Rehearsal {
+        &self.owner.rehearsal
     }
 
     /// A handle that does not keep the watcher running.
@@ -159,12 +179,22 @@ impl Watcher {
     /// function runs once. Returns without waiting for it. The WatcherAPI is served from now on, if
     /// the configuration says so and it is not served yet.
     ///
+    /// Where the environment variable `HERSH_REPLAY` names a journal of this watcher, it does not
+    /// live: the managed function runs over the journal, as by [`Replay`](crate::Replay), here and
+    /// now. Nothing is polled, persisted, recorded or served, messages that the program sends are
+    /// accepted and dropped (those that count are in the journal), and the watcher is afterwards as
+    /// it was at the end of the record. The result goes to the file that `HERSH_REPLAY_REPORT` names,
+    /// if that is set; `hersh replay JOURNAL -- PROGRAM` shows it.
+    ///
     /// # Errors
     /// See [`StartError`].
     pub fn start(&self) -> Result<(), StartError> {
         self.idle()?;
         if !self.cell().is_managed() {
             return Err(StartError::NotManaged);
+        }
+        if self.is_rehearsal() {
+            return self.rehearse();
         }
         let parent = self.owner.parent.as_ref();
         if parent.is_some_and(CancelToken::is_cancelled) {
@@ -263,6 +293,11 @@ impl Watcher {
     /// # Errors
     /// See [`StartError`].
     pub fn run(&self) -> Result<StopReport, StartError> {
+        if self.is_rehearsal() {
+            // Without a hand on the signals: a replay ends by them as any process does.
+            self.start()?;
+            return Ok(report(&self.cell().lock()));
+        }
         let (weak, mut seen) = (self.downgrade(), 0_u32);
         let _signals = OsSignals::on_each(move || {
             seen += 1;
@@ -294,6 +329,14 @@ impl Watcher {
     fn wait_for_end(&self) {
         let mut ended = |inner: &Inner| !inner.brain.state().is_live();
         self.cell().body.wait(self.cell(), None, Awaited::End, &mut ended);
+        self.write_journal();
+    }
+
+    /// The end of a session is known before it is written down: whoever has waited for it may end the
+    /// process.
+    fn write_journal(&self) {
+        #[cfg(feature = "journal")]
+        self.cell().write_tape();
     }
 
     fn wait_until(
@@ -309,8 +352,11 @@ impl Watcher {
             // A state that is terminal, or not begun, will not become another by itself.
             holds(inner.brain.state()) || !inner.brain.state().is_live()
         };
-        self.cell().body.wait(self.cell(), timeout, awaited, &mut until) == Woken::Satisfied
-            && holds(self.state())
+        let woken = self.cell().body.wait(self.cell(), timeout, awaited, &mut until);
+        if !self.is_running() {
+            self.write_journal();
+        }
+        woken == Woken::Satisfied && holds(self.state())
     }
 
     /// Waits until no thread of this watcher is left, at most for `timeout`; whether none is: then
@@ -330,13 +376,14 @@ impl Watcher {
     /// At once, with the message handed back, when the queue is full or the watcher takes none.
     pub fn send_message(&self, content: impl Into<String>) -> Result<(), SendError> {
         let cell = self.cell();
-        cell.intake.accept(content.into(), cell.body.now()).map_err(|(refused, content)| {
-            match refused {
-                Refused::Full => {
-                    SendError::QueueFull { content, capacity: cell.config.signal_capacity }
-                }
-                Refused::Closed => SendError::NotRunning { content, state: cell.state() },
+        let accepted = cell.intake.accept(content.into(), cell.body.now());
+        accepted.or_else(|(refused, content)| match refused {
+            Refused::Full => {
+                Err(SendError::QueueFull { content, capacity: cell.config.signal_capacity })
             }
+            #[cfg(feature = "journal")]
+            Refused::Closed if self.rehearsal().is_under_way() => Ok(()),
+            Refused::Closed => Err(SendError::NotRunning { content, state: cell.state() }),
         })
     }
 

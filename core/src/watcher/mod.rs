@@ -7,6 +7,7 @@ mod context;
 mod error;
 mod handle;
 mod memo;
+mod rehearsal;
 mod report;
 mod showing;
 mod tick;
@@ -28,4 +29,6 @@ pub use watched::Watched;
 #[cfg(feature = "journal")]
 pub(crate) use builder::random;
 pub(crate) use memo::Memos;
+#[cfg(feature = "journal")]
+pub(crate) use rehearsal::replay_asked;
 pub(crate) use values::Values;

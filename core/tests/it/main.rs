@@ -26,6 +26,8 @@ mod persisting;
 mod postgres;
 #[cfg(all(unix, feature = "signals"))]
 mod process;
+#[cfg(all(feature = "journal", feature = "persist"))]
+mod rehearsal;
 mod scale;
 mod threads;
 #[cfg(feature = "sim")]

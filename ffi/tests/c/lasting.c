@@ -68,6 +68,33 @@ static void the_journal_is_replayed(void) {
     OK(hersh_replay_free(replay));
 }
 
+/* A process that is asked for it replays without a line of its own. */
+static void a_program_is_replayed(void) {
+    HershConfig *config = NULL;
+    HershWatcher *watcher = NULL;
+    HershReport *ended = NULL;
+    char *value = NULL;
+    CHECK(setenv("HERSH_REPLAY", journal_file, 1) == 0);
+    OK(hersh_config_new(&config));
+    OK(hersh_config_set_persist(config, values_file, HERSH_PERSIST_WHEN_EACH_EXECUTION));
+    OK(hersh_watcher_new(config, &watcher));
+    OK(hersh_watcher_manage(watcher, "count", counts, NULL, NULL));
+    OK(hersh_watcher_run(watcher, &ended));
+    CHECK(hersh_report_state(ended) == HERSH_STATE_STOPPED);
+    OK(hersh_report_free(ended));
+    OK(hersh_watcher_values_json(watcher, &value));
+    CHECK(strcmp(value, "{\"messages\":4}") == 0);
+    OK(hersh_string_free(value));
+    OK(hersh_watcher_free(watcher));
+    OK(hersh_config_set_env(config, "KEY", "value"));
+    OK(hersh_watcher_new(config, &watcher));
+    OK(hersh_config_free(config));
+    OK(hersh_watcher_manage(watcher, "count", differs, NULL, NULL));
+    REFUSED(HERSH_STATUS_MISMATCH, "transition 3", hersh_watcher_start(watcher));
+    OK(hersh_watcher_free(watcher));
+    CHECK(unsetenv("HERSH_REPLAY") == 0);
+}
+
 static void files_that_cannot_be_read_are_left_alone(void) {
     HershConfig *config = NULL;
     HershWatcher *watcher = NULL;
@@ -101,6 +128,7 @@ int main(void) {
     session("{\"messages\":2}");
     session("{\"messages\":4}");
     the_journal_is_replayed();
+    a_program_is_replayed();
     files_that_cannot_be_read_are_left_alone();
     remove(values_file);
     remove(journal_file);
