@@ -125,7 +125,7 @@ impl Deployer {
         // What happens is told as it happens; to ask again and again would add to what is measured.
         let mut events = self.client.follow_events(None, None).unwrap();
         let began = Instant::now();
-        let created = self.client.create(&new, &format!("round-{round}"), |_, _| {}).unwrap();
+        let created = self.client.create(&new, &format!("round-{round}"), |_, _| true).unwrap();
         let id = created.program_id;
         self.client.act(&id, Action::Start).unwrap();
         let asked = milliseconds(began);

@@ -1,6 +1,6 @@
 //! The arguments of the commands about the host itself: its tickets and its tokens.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::ClientArgs;
 use crate::wire::Scope;
@@ -36,9 +36,24 @@ pub struct TicketsListArgs {
     /// Only tickets of this program
     #[arg(long, value_name = "NAME")]
     pub program: Option<String>,
-    /// Only tickets of this status: pending, done, failed or cancelled
-    #[arg(long, value_name = "STATUS")]
-    pub status: Option<String>,
+    /// Only tickets of this status
+    #[arg(long, value_enum, value_name = "STATUS")]
+    pub status: Option<TicketStatusArg>,
+}
+
+/// What a ticket can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TicketStatusArg {
+    /// To be worked on, when its time comes.
+    Pending,
+    /// Being worked on now; pending, too.
+    Running,
+    /// Worked on, and that is all.
+    Done,
+    /// Given up.
+    Failed,
+    /// Called off.
+    Cancelled,
 }
 
 /// `hersh tickets show`, `retry` and `cancel`

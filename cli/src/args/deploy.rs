@@ -11,7 +11,7 @@ use crate::units::{ByteSize, EnvEntry, MilliCpus};
 #[derive(Clone, Debug, Args)]
 #[command(
     after_long_help = "It prints the name and the URL; with --json the program, as `show`.\n\n\
-    What .dockerignore names is not sent. Ctrl-C leaves the host to its work."
+    What .dockerignore names is not sent. Once that is done, Ctrl-C leaves the host to its work."
 )]
 pub struct DeployArgs {
     /// Which host to talk to.

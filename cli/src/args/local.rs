@@ -71,13 +71,18 @@ pub struct DevArgs {
 /// `hersh replay`
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_long_help = "What the journal records is given to the watcher's state machine again; in the place of \
-    the program's function stands what the journal says of its outcomes. It ends with exit code 1 when the journal is damaged, \
-    or when a change of state differs from the record. A last line that is not whole is what a \
-    sudden end leaves: it is told, and no failure.\n\n\
+    after_long_help = "What the journal records is given to the watcher's state machine again. With a \
+    PROGRAM its own function runs: the program is started as ever, with HERSH_REPLAY naming the \
+    journal, and its watcher goes the recorded way, at once, instead of living. Meanwhile \
+    HERSH_STATE_DIR is an empty folder and HERSH_API_ADDR a free port; what the program does \
+    beside its watcher it does again. Without one, what the journal says of its outcomes stands in \
+    the function's place.\n\n\
+    It ends with exit code 1 when the journal is damaged, or when a change of state differs from the \
+    record. A last line that is not whole is what a sudden end leaves: it is told, and no \
+    failure.\n\n\
     With --json: {\"journal\",\"watcher\",\"run\",\"parts\",\"began\",\"seconds\",\"sessions\",\
     \"executions\",\"messages\",\"inputs\",\"variables\":[…],\"transitions\",\"state\",\"torn\",\
-    \"replayed\":{\"inputs\",\"transitions\",\"divergence\",\"problem\"}}"
+    \"replayed\":{\"program\",\"inputs\",\"transitions\",\"divergence\",\"problem\"}}"
 )]
 pub struct ReplayArgs {
     /// The newest file of the journal; older ones (`NAME.1`, …) are found beside it
@@ -86,6 +91,12 @@ pub struct ReplayArgs {
     /// Print every change of state
     #[arg(long)]
     pub transitions: bool,
+    /// How long PROGRAM may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub timeout: u64,
+    /// The program that wrote it, to be run over it
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub command: Vec<String>,
 }
 
 /// `hersh completions`
@@ -104,11 +115,11 @@ pub struct CompletionsArgs {
 /// `hersh man`
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = "Read it with `hersh man | man -l -`; of one command: \
-    `hersh man deploy`.")]
+    `hersh man deploy`, `hersh man token create`.")]
 pub struct ManArgs {
     /// The command whose page to print [default: that of hersh itself]
     #[arg(value_name = "COMMAND")]
-    pub command: Option<String>,
+    pub command: Vec<String>,
     /// Write all pages into this folder instead
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     pub out: Option<PathBuf>,

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::admin::{
-    TicketNamesArgs, TicketsArgs, TicketsCommand, TicketsListArgs, TokenArgs, TokenCommand,
-    TokenCreateArgs, TokenListArgs, TokenRevokeArgs,
+    TicketNamesArgs, TicketStatusArg, TicketsArgs, TicketsCommand, TicketsListArgs, TokenArgs,
+    TokenCommand, TokenCreateArgs, TokenListArgs, TokenRevokeArgs,
 };
 pub use self::deploy::{DeployArgs, NetworkArg, RestartArg};
 pub use self::host::{DoctorArgs, HostArgs, RuntimeArg};

@@ -2,7 +2,7 @@
 
 use ureq::http::Method;
 
-use super::{Client, ClientError, MAX_PAGES, percent_encoded};
+use super::{Client, ClientError, percent_encoded};
 use crate::wire::{
     CreateToken, CreatedToken, RevokedToken, TicketBody, TicketsBody, TokenBody, TokensBody,
 };
@@ -22,17 +22,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`], as every call here.
     pub fn tickets(&self) -> Result<Vec<TicketBody>, ClientError> {
-        let mut tickets = Vec::new();
-        let mut cursor = None;
-        for _ in 0..MAX_PAGES {
-            let page: TicketsBody = self.get(&paged("/tickets", cursor.as_deref()))?;
-            tickets.extend(page.tickets);
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
-            }
-        }
-        Ok(tickets)
+        self.all::<TicketsBody>("/tickets?limit=1000")
     }
 
     /// Asks for a ticket to be worked on now, or no more; returns it as it is then.
@@ -53,17 +43,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn tokens(&self) -> Result<Vec<TokenBody>, ClientError> {
-        let mut tokens = Vec::new();
-        let mut cursor = None;
-        for _ in 0..MAX_PAGES {
-            let page: TokensBody = self.get(&paged("/tokens", cursor.as_deref()))?;
-            tokens.extend(page.tokens);
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
-            }
-        }
-        Ok(tokens)
+        self.all::<TokensBody>("/tokens?limit=1000")
     }
 
     /// Makes a token.
@@ -83,11 +63,4 @@ impl Client {
         let answer = self.send(&Method::DELETE, &path, &[], None::<&()>, false)?;
         self.read(answer)
     }
-}
-
-fn paged(path: &str, cursor: Option<&str>) -> String {
-    cursor.map_or_else(
-        || path.to_owned(),
-        |cursor| format!("{path}?cursor={}", percent_encoded(cursor)),
-    )
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod error;
+mod pages;
 mod resolve;
 mod settings;
 pub mod sse;
@@ -18,6 +19,7 @@ use ureq::{Agent, AsSendBody, Body, SendBody};
 
 pub use self::admin::TicketAction;
 pub use self::error::ClientError;
+use self::pages::MAX_PAGES;
 pub use self::resolve::{ResolveError, resolve};
 pub use self::settings::{
     ADMIN_TOKEN_FILE, Environment, HostUrl, Overrides, Settings, SettingsError, Token,
@@ -38,8 +40,6 @@ const PATIENCE: [Duration; 4] = [
 // A deploy writes its sources durably before it is answered.
 const ANSWER_WAIT: Duration = Duration::from_secs(60);
 const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
-// More programs than this cannot be looked through by name; 1000 is the size of a page.
-const MAX_PAGES: usize = 100;
 // So many events are asked for at once.
 const PAGE: usize = 1000;
 
@@ -102,24 +102,13 @@ impl Client {
         state: Option<&str>,
         user: Option<&str>,
     ) -> Result<Vec<ProgramBody>, ClientError> {
-        let mut programs = Vec::new();
-        let mut cursor: Option<String> = None;
-        for _ in 0..MAX_PAGES {
-            let filters = [("state", state), ("user", user), ("cursor", cursor.as_deref())];
-            let mut path = "/programs?limit=1000".to_owned();
-            for (key, value) in filters {
-                if let Some(value) = value {
-                    path = format!("{path}&{key}={}", percent_encoded(value));
-                }
-            }
-            let page: ProgramsBody = self.get(&path)?;
-            programs.extend(page.programs);
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
+        let mut path = "/programs?limit=1000".to_owned();
+        for (key, value) in [("state", state), ("user", user)] {
+            if let Some(value) = value {
+                path = format!("{path}&{key}={}", percent_encoded(value));
             }
         }
-        Ok(programs)
+        self.all::<ProgramsBody>(&path)
     }
 
     /// One program, by its id.
@@ -130,8 +119,9 @@ impl Client {
         self.get(&program_path(id, ""))
     }
 
-    /// Creates a program; `sent` is told how many bytes of how many have gone out. `idempotency_key` lets the same call be sent again without creating two,
-    /// and so a host that is busy is asked a few times before its answer is final.
+    /// Creates a program; `sent` is told how many bytes of how many have gone out, and says whether
+    /// to go on. `idempotency_key` lets the same call be sent again without creating two, and so a
+    /// host that is busy is asked a few times before its answer is final.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -139,7 +129,7 @@ impl Client {
         &self,
         program: &CreateProgram,
         idempotency_key: &str,
-        mut sent: impl FnMut(u64, u64),
+        mut sent: impl FnMut(u64, u64) -> bool,
     ) -> Result<Created, ClientError> {
         let body = serde_json::to_vec(program).map_err(|error| self.not_a_host(&error))?;
         let length = body.len().to_string();
@@ -421,12 +411,15 @@ struct Upload<'a, F> {
     sent: &'a mut F,
 }
 
-impl<F: FnMut(u64, u64)> Read for Upload<'_, F> {
+impl<F: FnMut(u64, u64) -> bool> Read for Upload<'_, F> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = (&self.body[self.done..]).read(buffer)?;
         self.done += count;
-        (self.sent)(self.done as u64, self.body.len() as u64);
-        Ok(count)
+        if (self.sent)(self.done as u64, self.body.len() as u64) {
+            Ok(count)
+        } else {
+            Err(std::io::Error::other("called off"))
+        }
     }
 }
 

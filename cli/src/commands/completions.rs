@@ -23,14 +23,14 @@ pub(super) fn man(args: &ManArgs, session: &mut Session<'_>) -> Result<Exit, Fai
     if let Some(dir) = &args.out {
         return write_all(dir, session);
     }
-    let mut root = built();
-    let command = match &args.command {
-        None => root,
-        Some(name) => root.find_subcommand_mut(name).cloned().ok_or_else(|| {
-            Failure::new(Exit::NotFound, format!("there is no command `{name}`"))
+    let mut command = built();
+    for name in &args.command {
+        command = command.find_subcommand(name).cloned().ok_or_else(|| {
+            let wanted = args.command.join(" ");
+            Failure::new(Exit::NotFound, format!("there is no command `{wanted}`"))
                 .with_remedy("`hersh --help` lists them")
-        })?,
-    };
+        })?;
+    }
     session.output.data(page(command)?)?;
     Ok(Exit::Ok)
 }
@@ -41,16 +41,22 @@ fn write_all(dir: &Path, session: &mut Session<'_>) -> Result<Exit, Failure> {
             .with_remedy("name another folder with --out")
     };
     std::fs::create_dir_all(dir).map_err(failed)?;
-    let root = built();
-    let mut pages = vec![("hersh".to_owned(), root.clone())];
-    let visible = root.get_subcommands().filter(|command| !command.is_hide_set());
-    pages.extend(visible.map(|command| (format!("hersh-{}", command.get_name()), command.clone())));
+    let mut pages = Vec::new();
+    collect("hersh", built(), &mut pages);
     let count = pages.len();
     for (name, command) in pages {
         std::fs::write(dir.join(format!("{name}.1")), page(command)?).map_err(failed)?;
     }
     session.output.say(format!("{count} pages are in {}", dir.display()));
     Ok(Exit::Ok)
+}
+
+// A command and those below it, by the names of their pages.
+fn collect(name: &str, command: clap::Command, pages: &mut Vec<(String, clap::Command)>) {
+    for part in command.get_subcommands().filter(|part| !part.is_hide_set()) {
+        collect(&format!("{name}-{}", part.get_name()), part.clone(), pages);
+    }
+    pages.push((name.to_owned(), command));
 }
 
 // With what every command inherits from the one above it.

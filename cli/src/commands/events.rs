@@ -100,7 +100,11 @@ fn line(event: &EventBody) -> String {
 
 // What came with it, but for what stands in the line already.
 fn detail(detail: &Json) -> String {
-    let plain = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let plain = |value: &Json| {
+        // Of a result what it is: the change of state says already whether it is good.
+        let value = value.get("Ok").or(value.get("Err")).unwrap_or(value);
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    };
     match detail {
         Json::Null => String::new(),
         Json::Object(fields) => {
@@ -131,6 +135,8 @@ mod tests {
         let wanted =
             "2026-01-01T00:00:00.000Z  RuntimeExited         Ready -> Error  exit_code=3 why=a b\n";
         assert_eq!(line(&event), wanted);
+        event.detail = serde_json::json!({"outcome": {"Ok": "sha256:0"}});
+        assert!(line(&event).ends_with("  outcome=sha256:0\n"), "{}", line(&event));
         event.detail = serde_json::Value::String("a\x1b[2J\nb".into());
         event.from = "Error".into();
         assert!(line(&event).ends_with("  Error  a\\u{1b}[2J\\nb\n"), "{}", line(&event));

@@ -27,6 +27,7 @@
 //!
 //! A `program` is what [`ProgramBody`] says. Fields are added, never renamed.
 
+mod child;
 mod completions;
 mod deploy;
 mod dev;
@@ -41,6 +42,7 @@ mod replay;
 mod rm;
 mod send;
 mod show;
+mod signals;
 mod source;
 mod tickets;
 mod token;

@@ -17,7 +17,9 @@ pub(super) fn run(args: &PsArgs, session: &mut Session<'_>) -> Result<Exit, Fail
         session.output.json(&ProgramsBody { programs, count, next: None })?;
     } else {
         if programs.is_empty() {
-            session.output.say("there are no programs yet; `hersh deploy DIR` makes one");
+            let of_all = args.state.is_none() && args.user.is_none();
+            let none = "there are no programs yet; `hersh deploy DIR` makes one";
+            session.output.say(if of_all { none } else { "there are no such programs" });
         }
         session.output.data(render(&programs, SystemTime::now()))?;
     }

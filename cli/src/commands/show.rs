@@ -4,6 +4,7 @@ use super::Session;
 use crate::args::NamesArgs;
 use crate::output::table::fields;
 use crate::output::{Exit, Failure};
+use crate::program::Exit as ProgramExit;
 use crate::units::{ByteSize, MilliCpus};
 use crate::wire::ProgramBody;
 
@@ -38,6 +39,7 @@ fn render(program: &ProgramBody) -> String {
         ("name", program.name.clone().unwrap_or_default()),
         ("state", state),
         ("error", program.error_msg.clone()),
+        ("ended", program.exit.as_ref().map(ended).unwrap_or_default()),
         ("url", program.proxy_url.clone()),
         ("id", program.program_id.clone()),
         ("build", program.build_id.clone()),
@@ -53,6 +55,12 @@ fn render(program: &ProgramBody) -> String {
         ("created", program.created_at.clone()),
         ("updated", program.updated_at.clone()),
     ])
+}
+
+// How it ended last; what it wrote then stands in `hersh logs`.
+fn ended(exit: &ProgramExit) -> String {
+    let code = exit.code.map_or("its container is gone".to_owned(), |code| format!("code {code}"));
+    if exit.out_of_memory { format!("{code}, killed for its memory") } else { code }
 }
 
 // In the units of the flags that set them; a host may tell more limits than are shown.
@@ -77,6 +85,11 @@ mod tests {
             state: "Error".into(),
             desired: "Ready".into(),
             error_msg: "ended with exit code 3\nlast line\x1b[2J".into(),
+            exit: Some(ProgramExit {
+                code: Some(137),
+                out_of_memory: true,
+                last_lines: Vec::new(),
+            }),
             program_id: "ann-build-0123456789ab-00000001".into(),
             user_id: "ann".into(),
             attempt: 2,

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::{Session, find, one_of};
-use crate::args::{TicketNamesArgs, TicketsArgs, TicketsCommand, TicketsListArgs};
+use crate::args::{TicketNamesArgs, TicketStatusArg, TicketsArgs, TicketsCommand, TicketsListArgs};
 use crate::client::TicketAction;
 use crate::output::table::{Table, fields};
 use crate::output::time::age;
@@ -26,8 +26,8 @@ fn list(args: &TicketsListArgs, session: &mut Session<'_>) -> Result<Exit, Failu
         let id = find(&client, name)?.program_id;
         tickets.retain(|ticket| ticket.program_id.as_deref() == Some(&id));
     }
-    if let Some(status) = &args.status {
-        tickets.retain(|ticket| ticket.status == *status);
+    if let Some(status) = args.status {
+        tickets.retain(|ticket| is(ticket, status));
     }
     if session.output.style().json {
         let count = tickets.len();
@@ -39,6 +39,16 @@ fn list(args: &TicketsListArgs, session: &mut Session<'_>) -> Result<Exit, Failu
         session.output.data(render(&tickets, SystemTime::now()))?;
     }
     Ok(Exit::Ok)
+}
+
+fn is(ticket: &TicketBody, status: TicketStatusArg) -> bool {
+    match status {
+        TicketStatusArg::Running => ticket.running,
+        TicketStatusArg::Pending => ticket.status == "pending",
+        TicketStatusArg::Done => ticket.status == "done",
+        TicketStatusArg::Failed => ticket.status == "failed",
+        TicketStatusArg::Cancelled => ticket.status == "cancelled",
+    }
 }
 
 fn each(
@@ -129,8 +139,10 @@ mod tests {
             ..TicketBody::default()
         };
         let now = UNIX_EPOCH + Duration::from_secs(60);
-        let table = render(&[ticket.clone(), health], now);
+        let table = render(&[ticket.clone(), health.clone()], now);
         assert_eq!(table, include_str!("../../tests/snapshots/tickets.txt"));
+        assert!(is(&ticket, TicketStatusArg::Running) && is(&ticket, TicketStatusArg::Pending));
+        assert!(is(&health, TicketStatusArg::Done) && !is(&health, TicketStatusArg::Pending));
         assert!(show(&ticket).contains("tries:   2\n"), "{}", show(&ticket));
     }
 }

@@ -112,9 +112,15 @@ pub struct ProgramBody {
     /// Where its WatcherAPI is published.
     #[serde(default)]
     pub proxy_url: String,
+    /// The published port; none without a network.
+    #[serde(default)]
+    pub port: Option<u16>,
     /// Why it is in `Error`, else empty.
     #[serde(default)]
     pub error_msg: String,
+    /// How its last container ended by itself, if one did.
+    #[serde(default)]
+    pub exit: Option<crate::program::Exit>,
     /// RFC 3339.
     #[serde(default)]
     pub created_at: String,
@@ -142,6 +148,9 @@ pub struct ProgramBody {
     /// How it reaches and is reached.
     #[serde(default)]
     pub network: String,
+    /// When it counts as Ready.
+    #[serde(default)]
+    pub health: serde_json::Value,
     /// The program whose name it takes over once it is Ready; it has none itself until then.
     #[serde(default)]
     pub replaces: Option<String>,

@@ -281,6 +281,29 @@ fn ctrl_c_leaves_a_deploy_to_itself_and_says_how_to_come_back() {
 }
 
 #[test]
+fn ctrl_c_before_the_host_has_everything_leaves_nothing() {
+    // Takes a connection, and reads nothing from it.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("Dockerfile"), "FROM scratch\n").unwrap();
+    std::fs::write(dir.path().join("large"), vec![b'x'; 40 << 20]).unwrap();
+    let child = at(&url, &["deploy", dir.path().to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut connection, _) = listener.accept().unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    // Now it can go on sending, and notices; how the connection ends is its own affair.
+    let _ = std::io::copy(&mut connection, &mut std::io::sink());
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(said.contains("nothing was deployed"), "{said}");
+}
+
+#[test]
 fn a_deploy_on_a_name_that_is_taken_takes_over_or_leaves_all_as_it_was() {
     for (state, code, words) in [
         ("Ready", 0, "counter is Ready\n"),

@@ -42,7 +42,7 @@ const PARTS: &[&[&str]] = &[
 ];
 
 /// Compares with `tests/snapshots/{name}.txt`; `UPDATE_SNAPSHOTS=1` writes it instead.
-fn compare(name: &str, text: &str) {
+pub(crate) fn compare(name: &str, text: &str) {
     let path: PathBuf =
         [env!("CARGO_MANIFEST_DIR"), "tests", "snapshots", &format!("{name}.txt")].iter().collect();
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
@@ -59,12 +59,12 @@ fn every_command_says_what_it_takes() {
     compare("help", &all.out);
     for command in COMMANDS {
         assert!(all.out.contains(&format!("\n  {command} ")), "{command} is not listed");
-        let one = run(&mut hersh(&[command, "-h"]));
+        let one = run(&mut hersh(&[command, "--help"]));
         assert_eq!((one.code, one.err.as_str()), (0, ""), "{command}");
         compare(&format!("help-{command}"), &one.out);
     }
     for parts in PARTS {
-        let one = run(&mut hersh(&[parts, &["-h"][..]].concat()));
+        let one = run(&mut hersh(&[parts, &["--help"][..]].concat()));
         assert_eq!((one.code, one.err.as_str()), (0, ""), "{parts:?}");
         compare(&format!("help-{}", parts.join("-")), &one.out);
     }
@@ -83,12 +83,37 @@ fn every_command_can_be_completed_and_has_a_page() {
     let to = dir.path().join("man1");
     let all = run(&mut hersh(&["man", "--out", to.to_str().unwrap()]));
     assert_eq!(all.code, 0, "{}", all.err);
-    assert_eq!(std::fs::read_dir(&to).unwrap().count(), COMMANDS.len() + 1);
+    assert_eq!(std::fs::read_dir(&to).unwrap().count(), COMMANDS.len() + PARTS.len() + 1);
+    let create = run(&mut hersh(&["man", "token", "create"]));
+    assert_eq!(create.out, std::fs::read_to_string(to.join("hersh-token-create.1")).unwrap());
     let deploy = run(&mut hersh(&["man", "deploy"]));
     assert_eq!(deploy.out, std::fs::read_to_string(to.join("hersh-deploy.1")).unwrap());
     assert!(deploy.out.contains(".TH hersh-deploy 1") && deploy.out.contains("\\-\\-env\\-file"));
     let unknown = run(&mut hersh(&["man", "nonsense"]));
     assert_eq!(unknown.code, 4, "{}", unknown.err);
+}
+
+#[test]
+fn bash_completes_what_it_is_given() {
+    let script = r#"
+        set -eu
+        source <("$HERSH" completions bash)
+        complete -p hersh
+        complete_line() {
+            COMP_WORDS=(hersh "$@") COMP_CWORD=$# COMPREPLY=()
+            _hersh hersh "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            echo "${COMPREPLY[*]}"
+        }
+        complete_line dep
+        complete_line token cre
+        complete_line deploy --restart al
+        complete_line init --lang ''
+    "#;
+    let mut bash = std::process::Command::new("bash");
+    let ran = run(bash.args(["-c", script]).env("HERSH", env!("CARGO_BIN_EXE_hersh")));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    let said: Vec<_> = ran.out.lines().skip(1).collect();
+    assert_eq!(said, ["deploy", "create", "always", "python rust c"]);
 }
 
 #[test]
@@ -137,6 +162,7 @@ fn wrong_usage_is_2_and_on_standard_error() {
         &["tickets", "retry"],
         &["token", "create"],
         &["token", "create", "--scope", "root"],
+        &["tickets", "list", "--status", "lost"],
         &["source", "name", "file", "--out", "dir"],
     ];
     for case in cases {

@@ -108,16 +108,22 @@ fn a_removal_that_failed_is_tried_again() {
     until_no_ticket(&host);
 }
 
+/// A program that has ended by itself, and the ticket in which its restart waits.
+fn ended_for_now(host: &Host, engine: &FakeEngine) -> (ProgramId, TicketView) {
+    let mut new = new_program();
+    new.restart = RestartMode::Always;
+    let id = deploy(host, new).program_id;
+    engine.exit(&id, 0, "bye\n");
+    wait_for(host, &id, State::Error);
+    let ticket = until_ticket(host, &id, "pending");
+    (id, ticket)
+}
+
 #[test]
 fn a_restart_waits_in_a_ticket_and_the_next_host_keeps_it() {
     let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
     let host = open(dir.path(), &engine);
-    let mut new = new_program();
-    new.restart = RestartMode::Always;
-    let id = deploy(&host, new).program_id;
-    engine.exit(&id, 0, "bye\n");
-    wait_for(&host, &id, State::Error);
-    let ticket = until_ticket(&host, &id, "pending");
+    let (id, ticket) = ended_for_now(&host, &engine);
     assert!(ticket.due_at > ticket.created_at, "{ticket:?}");
     drop(host);
     let host = open(dir.path(), &engine);
@@ -130,12 +136,7 @@ fn a_restart_waits_in_a_ticket_and_the_next_host_keeps_it() {
 fn cancelling_the_ticket_of_a_waiting_restart_leaves_the_program_stopped() {
     let (dir, engine) = (tempfile::tempdir().unwrap(), FakeEngine::new());
     let host = open(dir.path(), &engine);
-    let mut new = new_program();
-    new.restart = RestartMode::Always;
-    let id = deploy(&host, new).program_id;
-    engine.exit(&id, 0, "bye\n");
-    wait_for(&host, &id, State::Error);
-    until_ticket(&host, &id, "pending");
+    let (id, _) = ended_for_now(&host, &engine);
     host.cancel_ticket(&ticket_of(&id)).unwrap();
     assert_eq!(wait_for(&host, &id, State::Stopped).desired, "Stopped");
     until_no_ticket(&host);

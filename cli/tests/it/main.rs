@@ -7,6 +7,7 @@
 mod command;
 mod dev;
 mod docker_lies;
+mod documents;
 mod help;
 mod host_fake;
 mod host_process;

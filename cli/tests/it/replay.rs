@@ -1,10 +1,11 @@
 //! `hersh replay` on journals that a watcher wrote, whole, torn and changed.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hersh::sim::Simulation;
-use hersh::{Config, Context, Journal, ManagedError, Message};
+use hersh::{Config, Context, Journal, ManagedError, Message, Watcher};
 
 use crate::run::{hersh, run};
 
@@ -130,4 +131,95 @@ fn a_record_that_was_changed_diverges_at_its_place() {
 fn digest(text: &str) -> u32 {
     let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     text.bytes().fold(0x811C_9DC5, step)
+}
+
+/// Set for the process that is to be the program, to what it does.
+const ROLE: &str = "HERSH_TEST_ROLE";
+
+/// The program, as it is run for its users: it knows nothing of replays.
+#[test]
+fn the_program() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    std::io::stdout().write_all(b"here is the program\n").unwrap();
+    if role == "starts nothing" {
+        return;
+    }
+    let watcher = Watcher::builder().name("busy").build().unwrap();
+    let twisted = role == "twisted";
+    watcher
+        .manage("busy", move |message, ctx| match message.map(Message::content) {
+            Some("again") if twisted => Err(ManagedError::stop("no more")),
+            _ => busy(message, ctx),
+        })
+        .unwrap();
+    let state = std::env::var("HERSH_STATE_DIR").unwrap();
+    assert_eq!(std::fs::read_dir(state).unwrap().count(), 0);
+    match role.as_str() {
+        "lives on" => {
+            watcher.run().unwrap();
+            loop {
+                std::thread::park();
+            }
+        }
+        "hangs" => loop {
+            std::thread::park();
+        },
+        // What it says of itself is not asked for: it has been written down.
+        _ => drop(watcher.run()),
+    }
+}
+
+fn replay_program(path: &Path, role: &str, more: &[&str]) -> crate::run::Ran {
+    let program = std::env::current_exe().unwrap();
+    let own = [program.to_str().unwrap(), "--exact", "replay::the_program", "--nocapture"];
+    let args = [&["replay", path.to_str().unwrap()], more, &["--"], &own].concat();
+    run(hersh(&args).env(ROLE, role))
+}
+
+#[test]
+fn a_program_is_run_over_its_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = record(dir.path(), 64 << 20);
+    let before = std::fs::read(&path).unwrap();
+    let ran = replay_program(&path, "as it was", &[]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("\nmessages:    5\n") && !ran.out.contains("here is"), "{}", ran.out);
+    assert!(ran.err.contains("here is the program\n"), "{}", ran.err);
+    assert!(ran.err.contains("changes of state, all the same"), "{}", ran.err);
+    let json = replay_program(&path, "as it was", &["--json"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["replayed"]["transitions"], json["transitions"], "{json}");
+    assert_eq!(json["replayed"]["program"][2], "replay::the_program", "{json}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_program_that_has_changed_is_found_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = record(dir.path(), 64 << 20);
+    let ran = replay_program(&path, "twisted", &[]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    let said = "differs: the journal says Running -> Ready: returned, the program says no change\n";
+    assert!(ran.err.contains(said), "{}", ran.err);
+    let ran = replay_program(&path, "twisted", &["--json"]);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ran.code, &json["replayed"]["divergence"]["found"]), (1, &None::<u8>.into()));
+}
+
+#[test]
+fn a_program_that_takes_no_part_is_told_and_one_that_does_not_end_is_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = record(dir.path(), 64 << 20);
+    let ran = replay_program(&path, "starts nothing", &[]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("replayed nothing: the program ended well"), "{}", ran.err);
+    let ran = replay_program(&path, "hangs", &["--timeout", "1"]);
+    assert_eq!(ran.code, 6, "{}", ran.err);
+    assert!(ran.err.contains("did not come to the end of its replay within 1s"), "{}", ran.err);
+    let ran = replay_program(&path, "lives on", &[]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let path = path.to_str().unwrap();
+    let ran = run(&mut hersh(&["replay", path, "--", "no-such-program-anywhere"]));
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("cannot run `no-such-program-anywhere`"), "{}", ran.err);
 }

@@ -6,26 +6,28 @@ mod progress;
 use std::path::Path;
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
+use signal_hook::consts::SIGINT;
+
 use self::progress::Ending;
-use super::Session;
 use super::lifecycle::{lost, timed_out};
+use super::{Session, signals};
 use crate::args::{DeployArgs, NetworkArg, RestartArg};
 use crate::client::upload::Context;
 use crate::client::wait::Goal;
 use crate::client::{Action, Client, ClientError};
 use crate::host::{Health, LimitsRequest, NetworkMode};
-use crate::output::{Exit, Failure};
+use crate::output::{Exit, Failure, Output};
 use crate::program::RestartMode;
 use crate::units::ByteSize;
-use crate::wire::{CreateProgram, ProgramBody};
+use crate::wire::{CreateProgram, Created, ProgramBody};
 
 pub(super) fn run(args: &DeployArgs, session: &mut Session<'_>) -> Result<Exit, Failure> {
     // Everything that can be wrong here is found before anything is asked of the host.
     let body = body(args, session)?;
     let client = session.client(&args.client)?;
-    let output = &mut session.output;
-    let shown = |done, all| output.bar("uploading", done, all);
-    let created = client.create(&body, &random_key()?, shown).map_err(not_created)?;
+    let interrupts = signals::caught(&[SIGINT], 1)?;
+    let created = upload(&client, &body, &interrupts, &mut session.output)?;
     let program = client.program(&created.program_id)?;
     let label = program.label().to_owned();
     session.output.detail(format!("{label}: created as {}", program.program_id));
@@ -41,17 +43,40 @@ pub(super) fn run(args: &DeployArgs, session: &mut Session<'_>) -> Result<Exit, 
         session.output.say(format!("{label} is being built; {}", come_back(&label)));
         return print(&client.program(&program.program_id)?, session);
     }
-    follow(&client, &program, Duration::from_secs(args.timeout), session)
+    follow(&client, &program, Duration::from_secs(args.timeout), &interrupts, session)
+}
+
+// Ctrl-C before the host has everything leaves nothing behind; afterwards it is the host's work.
+fn upload(
+    client: &Client,
+    body: &CreateProgram,
+    interrupts: &Receiver<i32>,
+    output: &mut Output,
+) -> Result<Created, Failure> {
+    let mut interrupted = false;
+    let created = client.create(body, &random_key()?, |done, all| {
+        output.bar("uploading", done, all);
+        interrupted = interrupts.try_recv().is_ok();
+        !interrupted
+    });
+    if interrupted {
+        let what = "interrupted before the host had everything: nothing was deployed";
+        return Err(
+            Failure::new(Exit::Interrupted, what).with_remedy("`hersh deploy` sends it again")
+        );
+    }
+    created.map_err(not_created)
 }
 
 fn follow(
     client: &Client,
     program: &ProgramBody,
     limit: Duration,
+    interrupts: &Receiver<i32>,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
     let label = program.label();
-    match progress::follow(client, program, limit, &mut session.output)? {
+    match progress::follow(client, program, limit, interrupts, &mut session.output)? {
         Ending::Ready(now) => {
             let state = session.output.good("Ready");
             // One that took over has its name only now.
@@ -84,7 +109,7 @@ fn not_created(error: ClientError) -> Failure {
     let code = if let ClientError::Refused { code, .. } = &error { *code } else { 0 };
     let failure = Failure::from(error);
     match code {
-        403 => failure.with_remedy("say whose program it is with --user: the token's own user"),
+        403 => failure.with_remedy("say with --user whose program it is: the user of the token"),
         409 => failure.with_remedy("choose another name with --name, or `hersh rm` that one first"),
         _ => failure,
     }

@@ -4,12 +4,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select, tick};
-use signal_hook::consts::SIGINT;
-use signal_hook::iterator::Signals;
 
 use crate::client::Client;
 use crate::client::wait::{Goal, POLL, Progress};
-use crate::output::{Exit, Failure, Output};
+use crate::output::{Failure, Output};
 use crate::wire::ProgramBody;
 
 /// How following a deploy ended.
@@ -33,9 +31,9 @@ pub(super) fn follow(
     client: &Client,
     program: &ProgramBody,
     limit: Duration,
+    interrupts: &Receiver<i32>,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
-    let interrupts = interrupts()?;
     let mut lines = build_log(client, &program.program_id);
     let goal = Goal::Ready { after_attempt: program.attempt };
     let mut shown = Shown::default();
@@ -120,21 +118,6 @@ impl Shown {
             output.progress_line(&line);
         }
     }
-}
-
-fn interrupts() -> Result<Receiver<()>, Failure> {
-    let failed = |error| {
-        Failure::new(Exit::Failed, format!("cannot watch for Ctrl-C: {error}"))
-            .with_remedy("see the limits of this process: `ulimit -a`")
-    };
-    let mut signals = Signals::new([SIGINT]).map_err(failed)?;
-    let (sender, receiver) = bounded(1);
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            let _ = sender.try_send(());
-        }
-    });
-    Ok(receiver)
 }
 
 // The build log, line by line. A log that cannot be followed is no reason to fail a deploy: what

@@ -3,24 +3,22 @@
 //! What a container would give it (a folder for its state, an address for its WatcherAPI) it gets
 //! from the environment. The walls of a container are not there; the program is its author's own.
 
-mod child;
 mod watched;
 mod what;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded, never, select, tick};
+use crossbeam_channel::{Receiver, never, select, tick};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
-use self::child::{Child, Ended};
 use self::watched::Watched;
-use self::what::ToRun;
-use super::Session;
+use super::child::{Child, Ended, ToRun};
 use super::deploy::env;
+use super::{Session, signals};
 use crate::args::DevArgs;
 use crate::output::{Exit, Failure};
 
@@ -41,12 +39,12 @@ pub(super) fn run(args: &DevArgs, session: &mut Session<'_>) -> Result<Exit, Fai
     let state = state_dir(&dir)?;
     variables.insert("HERSH_STATE_DIR".to_owned(), state.to_string_lossy().into_owned());
     variables.insert("HERSH_API_ADDR".to_owned(), address.to_string());
-    let signals = signals()?;
+    let signals = signals::caught(&[SIGINT, SIGTERM, SIGHUP], 4)?;
     session.output.say(format!("running {} in {}", command.shown(), dir.display()));
     session.output.detail(format!("its state is kept in {}", state.display()));
     let files = if args.no_reload { None } else { Some(what::ignored(&dir)?) };
     let files = files.map(|rules| Watched::new(&dir, rules));
-    let child = Child::start(&command, &dir, &variables)?;
+    let child = Child::start(&command, &dir, &variables, Stdio::inherit())?;
     let program = Program { command, dir, variables, address };
     Dev { program, child, files, signals, ending: None }.watch(session)
 }
@@ -148,13 +146,13 @@ impl Dev {
         let Program { command, dir, variables, .. } = &self.program;
         // What is left of the old one goes first: it may hold the port.
         self.child.kill();
-        self.child = Child::start(command, dir, variables)?;
+        self.child = Child::start(command, dir, variables, Stdio::inherit())?;
         Ok(())
     }
 
     // Whether that is the end of this command, and not only of the program.
     fn finish(&self, ended: Ended, session: &mut Session<'_>) -> Result<bool, Failure> {
-        match (self.ending, failed(ended)) {
+        match (self.ending, ended.badly()) {
             (Some(Ending::Changed), _) => Ok(false),
             (Some(Ending::Asked), _) | (None, None) => Ok(true),
             (None, Some(what)) if self.files.is_some() => {
@@ -167,16 +165,6 @@ impl Dev {
                 Err(Failure::new(Exit::Failed, what).with_remedy("what it wrote is above"))
             }
         }
-    }
-}
-
-// What is to be said of a program that did not end well.
-fn failed(ended: Ended) -> Option<String> {
-    match ended {
-        Ended::Code(0) => None,
-        Ended::Code(code) => Some(format!("the program ended with exit code {code}")),
-        Ended::Signal(signal) => Some(format!("the program was ended by signal {signal}")),
-        Ended::Unknown => Some("the program ended, nobody knows how".to_owned()),
     }
 }
 
@@ -208,19 +196,4 @@ fn state_dir(dir: &Path) -> Result<PathBuf, Failure> {
         Failure::new(Exit::Failed, what).with_remedy("make the folder writable")
     })?;
     Ok(state)
-}
-
-fn signals() -> Result<Receiver<i32>, Failure> {
-    let failed = |error| {
-        Failure::new(Exit::Failed, format!("cannot watch for Ctrl-C: {error}"))
-            .with_remedy("see the limits of this process: `ulimit -a`")
-    };
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
-    let (sender, receiver) = bounded(4);
-    std::thread::spawn(move || {
-        for signal in signals.forever() {
-            let _ = sender.try_send(signal);
-        }
-    });
-    Ok(receiver)
 }

@@ -1,34 +1,13 @@
 //! What `hersh dev` runs.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
 
+use super::super::child::ToRun;
 use crate::client::upload::Rules;
 use crate::output::{Exit, Failure};
-
-/// A program and its arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ToRun {
-    pub(super) program: OsString,
-    pub(super) args: Vec<OsString>,
-}
-
-impl ToRun {
-    fn new(words: impl IntoIterator<Item = impl Into<OsString>>) -> Option<Self> {
-        let mut words = words.into_iter().map(Into::into);
-        Some(Self { program: words.next()?, args: words.collect() })
-    }
-
-    /// As a person would type it.
-    pub(super) fn shown(&self) -> String {
-        let words = std::iter::once(&self.program).chain(&self.args);
-        let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
-        format!("`{}`", words.join(" "))
-    }
-}
 
 #[derive(Debug, Default, Deserialize)]
 struct ProjectFile {

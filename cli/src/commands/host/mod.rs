@@ -5,11 +5,9 @@ mod unit;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
-use super::Session;
+use super::{Session, signals};
 use crate::args::{HostArgs, RuntimeArg};
 use crate::host::api::{self, ApiConfig};
 use crate::host::auth::{ADMIN_TOKEN_FILE, Auth, AuthError};
@@ -26,7 +24,7 @@ pub(super) fn run(args: &HostArgs, session: &mut Session<'_>) -> Result<Exit, Fa
         return Ok(Exit::Ok);
     }
     // Before anything takes long: a host that is told to end while it starts does.
-    let signals = signals()?;
+    let signals = signals::caught(&[SIGINT, SIGTERM], 1)?;
     let open = if args.no_auth {
         Some(Auth::open(args.listen).map_err(|error| denied(&error))?)
     } else {
@@ -124,22 +122,4 @@ fn not_opened(error: &HostError) -> Failure {
             .with_remedy("end the other host, or give this one a folder with --data-dir"),
         _ => Failure::new(Exit::Failed, text).with_remedy("`hersh doctor` looks for the cause"),
     }
-}
-
-fn signals() -> Result<Receiver<i32>, Failure> {
-    let failed = |error| {
-        Failure::new(Exit::Failed, format!("cannot watch for signals: {error}"))
-            .with_remedy("see the limits of this process: `ulimit -a`")
-    };
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
-    let (sender, receiver) = bounded(1);
-    std::thread::spawn(move || {
-        for signal in signals.forever() {
-            if sender.try_send(signal).is_err() {
-                // Asked twice: whoever asks does not want to wait for requests under way.
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
-            }
-        }
-    });
-    Ok(receiver)
 }

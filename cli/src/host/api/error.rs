@@ -65,7 +65,10 @@ impl From<Denied> for ApiError {
                 Self::new(401, "this token is not, or no longer, one of this host's")
                     .with_header("WWW-Authenticate", "Bearer error=\"invalid_token\"")
             }
-            Denied::Owner => Self::new(403, "user_id: this token is another user's"),
+            Denied::Owner { user, owner } => Self::new(
+                403,
+                format!("user_id: this token is good for programs of {user}, and not of {owner}"),
+            ),
             Denied::Scope { scope, needs } => {
                 let message = format!("a token of scope {scope} is not good for this: {needs}");
                 Self::new(403, message)

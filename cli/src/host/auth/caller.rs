@@ -43,14 +43,19 @@ impl fmt::Display for Needs {
 }
 
 /// Why a request was not let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denied {
     /// It carries no token.
     NoToken,
     /// It carries one that is none of this host's.
     WrongToken,
     /// It would make a program of somebody else's.
-    Owner,
+    Owner {
+        /// Whose programs its token is good for.
+        user: UserId,
+        /// Whose it would be.
+        owner: UserId,
+    },
     /// Its token is not good for this.
     Scope {
         /// What the token is good for.
@@ -102,7 +107,9 @@ impl Caller {
     /// [`Denied::Owner`] when it would be somebody else's.
     pub fn owns(&self, owner: &UserId) -> Result<(), Denied> {
         match &self.user {
-            Some(user) if user != owner => Err(Denied::Owner),
+            Some(user) if user != owner => {
+                Err(Denied::Owner { user: user.clone(), owner: owner.clone() })
+            }
             _ => Ok(()),
         }
     }

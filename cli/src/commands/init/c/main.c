@@ -18,6 +18,7 @@ static void check(HershStatus status, const char *what) {
 }
 
 int main(void) {
+    HershConfig *config = NULL;
     HershWatcher *watcher = NULL;
     /* hersh dev says where the WatcherAPI is to listen; a container is reached from outside. */
     const char *address = getenv("HERSH_API_ADDR");
@@ -26,7 +27,10 @@ int main(void) {
     }
     setvbuf(stdout, NULL, _IOLBF, 0); /* what it says is seen at once */
 
-    check(hersh_watcher_new(NULL, &watcher), "no watcher");
+    check(hersh_config_new(&config), "no configuration");
+    check(hersh_config_set_name(config, "{{name}}"), "no name");
+    check(hersh_watcher_new(config, &watcher), "no watcher");
+    check(hersh_config_free(config), "no end of the configuration");
     check(program_install(watcher), "no function");
     check(hersh_watcher_start_api_server(watcher, address, NULL), "no WatcherAPI");
     check(hersh_watcher_run(watcher, NULL), "it did not run"); /* until it stops, or Ctrl-C */

@@ -175,9 +175,8 @@ fn logs_and_history_are_told_and_followed_to_their_end() {
     assert!(events["count"].as_u64().unwrap() >= 3, "{events}");
 }
 
-#[test]
-fn a_build_log_is_followed_while_the_build_runs() {
-    let served = Served::open();
+/// A program whose build has been held, and a follower of that build.
+fn follower(served: &Served) -> (String, TcpStream) {
     let id = served.create();
     served.engine.hold("build");
     served.ask("POST", &format!("/programs/{id}/start"));
@@ -185,6 +184,13 @@ fn a_build_log_is_followed_while_the_build_runs() {
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let path = format!("/programs/{id}/build-log?follow=true");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    (id, stream)
+}
+
+#[test]
+fn a_build_log_is_followed_while_the_build_runs() {
+    let served = Served::open();
+    let (id, mut stream) = follower(&served);
     let mut seen = String::new();
     while !seen.contains(&format!("building {id}\n")) {
         let mut piece = [0; 256];
@@ -201,13 +207,7 @@ fn a_build_log_is_followed_while_the_build_runs() {
 #[test]
 fn a_follower_of_a_quiet_build_does_not_keep_the_gate_from_ending() {
     let served = Served::open();
-    let id = served.create();
-    served.engine.hold("build");
-    served.ask("POST", &format!("/programs/{id}/start"));
-    let mut stream = TcpStream::connect(served.gate.local_addr()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let path = format!("/programs/{id}/build-log?follow=true");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let (_, mut stream) = follower(&served);
     assert_eq!(stream.read(&mut [0; 1]).unwrap(), 1);
     assert!(served.gate.shutdown(Duration::from_secs(20)), "a thread of the gate is stuck");
 }

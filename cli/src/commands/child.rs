@@ -1,6 +1,6 @@
-//! The program as a process of its own group, so that all of it can be ended.
+//! A program of the person's own, as a process of its own group, so that all of it can be ended.
 
-use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{self, ExitStatus, Stdio};
@@ -11,8 +11,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::{Receiver, bounded};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::what::ToRun;
 use crate::output::{Exit, Failure};
+
+/// A program and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ToRun {
+    pub(super) program: OsString,
+    pub(super) args: Vec<OsString>,
+}
+
+impl ToRun {
+    /// The first word is the program; none when there is no word.
+    pub(super) fn new(words: impl IntoIterator<Item = impl Into<OsString>>) -> Option<Self> {
+        let mut words = words.into_iter().map(Into::into);
+        Some(Self { program: words.next()?, args: words.collect() })
+    }
+
+    /// As a person would type it.
+    pub(super) fn shown(&self) -> String {
+        let words = std::iter::once(&self.program).chain(&self.args);
+        let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+        format!("`{}`", words.join(" "))
+    }
+}
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,17 +51,19 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts it; its output goes where ours goes, it has no input.
+    /// Starts it; its errors go where ours go, it has no input.
     pub(super) fn start(
         what: &ToRun,
         dir: &Path,
-        variables: &BTreeMap<String, String>,
+        variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+        output: Stdio,
     ) -> Result<Self, Failure> {
         let spawned = process::Command::new(&what.program)
             .args(&what.args)
             .current_dir(dir)
             .envs(variables)
             .stdin(Stdio::null())
+            .stdout(output)
             .process_group(0)
             .spawn();
         let mut child = spawned.map_err(|error| {
@@ -90,6 +113,18 @@ impl Drop for Child {
     // What the program started may outlive it; nothing of it is left behind.
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+impl Ended {
+    /// What is to be said of a program that did not end well.
+    pub(super) fn badly(self) -> Option<String> {
+        match self {
+            Self::Code(0) => None,
+            Self::Code(code) => Some(format!("the program ended with exit code {code}")),
+            Self::Signal(signal) => Some(format!("the program was ended by signal {signal}")),
+            Self::Unknown => Some("the program ended, nobody knows how".to_owned()),
+        }
     }
 }
 
