@@ -98,7 +98,7 @@ pub struct HostConfig {
     pub ports: RangeInclusive<u16>,
     /// How long a build may take.
     pub build_timeout: Duration,
-    /// Bytes of memory that each step of a build may use; only the classic builder keeps to it.
+    /// Bytes of memory that each step of a build may use.
     pub build_memory_bytes: u64,
     /// Bytes of a build's output that are kept.
     pub build_log_bytes: u64,

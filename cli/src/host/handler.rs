@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::compose::{ComposeSpec, GenerateOptions, Policy, check, generate, validate};
-use super::docker::Docker;
+use super::compose::{ComposeSpec, Policy, validate};
+use super::contract;
 use super::engine::{BuildJob, EngineError};
 use super::parts::{Parts, missing_runtime, open_network};
 use super::resolv;
-use super::takeover::{self, TRIAL, Takeover};
+use super::takeover;
 use crate::program::{
     Attempt, Cancel, ContainerId, Effect, EffectHandler, Event, Exit, ImageId, ProgramId, quoted,
 };
@@ -154,31 +154,9 @@ impl HostHandler {
         attempt: Attempt,
         image: &ImageId,
     ) -> Result<ComposeSpec, String> {
-        let Parts { config, storage, host_id, .. } = &*self.0;
-        let entry = self.0.entry(id).map_err(|error| error.to_string())?;
-        let meta = &entry.meta;
-        let mut env = meta.env.clone();
-        if meta.takeover.as_ref().is_some_and(Takeover::is_trial) {
-            env.insert(TRIAL.to_owned(), "1".to_owned());
-        }
-        let resolv_conf = storage.data().join("resolv.conf");
-        let spec = generate(&GenerateOptions {
-            program_id: id,
-            attempt,
-            host_id,
-            image,
-            runtime: config.runtime,
-            network: meta.network,
-            bridge: &Docker::bridge(host_id),
-            port: meta.port,
-            limits: meta.limits,
-            env: &env,
-            state: &storage.state(id),
-            resolv_conf: &resolv_conf,
-            empty: &storage.empty(),
-            env_file: &storage.runtime(id).join("env"),
-            stop_grace_s: config.stop_grace.as_secs(),
-        });
+        let Parts { config, storage, .. } = &*self.0;
+        let spec = contract::of(&self.0, id, attempt, image).map_err(|error| error.to_string())?;
+        let resolv_conf = storage.data().join(resolv::FILE);
         let policy = Policy {
             allow_runc: config.allow_runc,
             ports: config.ports.clone(),
@@ -273,12 +251,10 @@ impl HostHandler {
         let seen = self.look(container)?;
         // One that ended at once has let go of its ports: its own words say more.
         self.still_runs(container, &seen)?;
-        let violations = check(&seen, spec);
-        if violations.is_empty() {
-            return Ok(());
+        match contract::broken(&seen, spec) {
+            None => Ok(()),
+            Some(words) => Err(format!("the engine did not keep the contract: {words}")),
         }
-        let words: Vec<_> = violations.iter().map(ToString::to_string).collect();
-        Err(format!("the engine did not keep the contract: {}", words.join("; ")))
     }
 
     fn await_ready(

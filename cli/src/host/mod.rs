@@ -11,6 +11,7 @@ mod tickets;
 
 mod answers;
 mod config;
+mod contract;
 mod counts;
 mod error;
 mod facade;

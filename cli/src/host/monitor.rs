@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers;
+use super::contract;
 use super::engine::Listed;
 use super::parts::Parts;
 use super::plan::{Action, plan};
@@ -37,8 +38,8 @@ pub(super) fn look(parts: &Parts, supervisor: &Arc<Supervisor>) -> Result<(), St
 /// # Errors
 /// The engine's words when it does not answer; nothing is taken up then.
 pub(super) fn take_up(parts: &Parts, supervisor: &Arc<Supervisor>) -> Result<(), String> {
-    let listed = list(parts)?;
     let states = supervisor.states();
+    let listed = contract::sort_out(parts, &states, list(parts)?)?;
     for action in plan(states.iter().map(|state| &state.id), &listed) {
         match action {
             // It goes on by itself from here; one that has gone meanwhile needs nothing.

@@ -5,6 +5,8 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+/// The file's name in the data folder.
+pub(super) const FILE: &str = "resolv.conf";
 /// Where machines write down their name servers; the second is where the real ones are when the
 /// first names a server on the machine itself.
 const PLACES: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];

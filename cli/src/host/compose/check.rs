@@ -125,6 +125,21 @@ impl Check<'_> {
         self.empty("the list of added groups", "/HostConfig/GroupAdd");
         self.empty("the list of kernel settings", "/HostConfig/Sysctls");
         self.empty("the parent control group", "/HostConfig/CgroupParent");
+        self.empty("the list of annotations for the runtime", "/HostConfig/Annotations");
+        self.one_of(
+            "the preference for others when memory is short",
+            "/HostConfig/OomScoreAdj",
+            &[json!(0), Value::Null],
+        );
+        // The engine tells which it hides; none at all is what `systempaths=unconfined` asks for.
+        for (what, path) in [
+            ("the list of hidden places in /proc", "/HostConfig/MaskedPaths"),
+            ("the list of read-only places in /proc", "/HostConfig/ReadonlyPaths"),
+        ] {
+            if *self.at(path) == json!([]) {
+                self.differ(what, "the engine's own", "empty");
+            }
+        }
     }
 
     fn files(&mut self, spec: &ComposeSpec) {
@@ -297,6 +312,10 @@ mod tests {
             ("/HostConfig/Links", json!(["/a:/b"])),
             ("/HostConfig/ExtraHosts", json!(["a:1.2.3.4"])),
             ("/HostConfig/Sysctls", json!({"net.ipv4.ip_forward": "1"})),
+            ("/HostConfig/Annotations", json!({"dev.gvisor.flag.network": "host"})),
+            ("/HostConfig/OomScoreAdj", json!(-1000)),
+            ("/HostConfig/MaskedPaths", json!([])),
+            ("/HostConfig/ReadonlyPaths", json!([])),
             ("/HostConfig/Memory", json!(0)),
             ("/HostConfig/MemorySwap", json!(0)),
             ("/HostConfig/NanoCpus", json!(0)),

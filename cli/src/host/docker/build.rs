@@ -1,9 +1,15 @@
 //! Building an image.
+//!
+//! What a Dockerfile runs, it runs under the engine's own runtime, outside gVisor. It is bounded all the
+//! same: in time, in memory and in what it writes to its log; and it is on the host's bridge, behind
+//! the same walls as programs.
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::{BoundedLog, Call, Docker, EngineError, Keep, RunError, Scratch, cancelled, say};
+use super::{
+    BoundedLog, Call, Docker, EngineError, Keep, RunError, Scratch, cancelled, facts, say,
+};
 use crate::host::compose::{STATE_DIR, labels};
 use crate::host::engine::BuildJob;
 use crate::program::{Cancel, ImageId};
@@ -13,6 +19,8 @@ const TRIES: u32 = 3;
 /// What the engine says then.
 const LOST_LAYER: [&str; 3] =
     ["failed to get digest sha256:", "layer does not exist", "No such image: sha256:"];
+/// What the engine says of a step that was killed, as the kernel does with one that wants too much.
+const KILLED: &str = "returned a non-zero code: 137";
 /// How much a failed build's error says of its log.
 const LAST_WORDS: usize = 2 << 10;
 /// And in how many lines.
@@ -30,6 +38,7 @@ pub(super) fn build(
     let mut args = vec![
         "build".to_owned(),
         "--force-rm".to_owned(),
+        format!("--network={}", Docker::bridge(&docker.host_id)),
         // Without swap besides, as programs.
         format!("--memory={}", job.memory_bytes),
         format!("--memory-swap={}", job.memory_bytes),
@@ -73,9 +82,20 @@ fn run(
             Err(RunError::Exit { stderr, .. }) if tries < TRIES && lost_a_layer(&stderr) => {
                 tries += 1;
             }
+            // Somebody removed it since the host came up.
+            Err(RunError::Exit { stderr, .. }) if tries < TRIES && lost_its_network(&stderr) => {
+                tries += 1;
+                facts::ensure_bridge(docker).map_err(|words| {
+                    EngineError::Refused(format!("a build needs the host's network: {words}"))
+                })?;
+            }
             // Its own last words say more than the command line, and are in the log already.
             Err(RunError::Exit { stderr, .. }) => {
-                return Err(EngineError::Refused(last_lines(&stderr)));
+                let mut words = last_lines(&stderr);
+                if words.contains(KILLED) {
+                    words += &most_likely(job.memory_bytes);
+                }
+                return Err(EngineError::Refused(words));
             }
             Err(error) => {
                 let error = cancelled(error);
@@ -90,6 +110,17 @@ fn run(
 
 fn lost_a_layer(words: &str) -> bool {
     words.lines().last().is_some_and(|line| LOST_LAYER.iter().any(|lost| line.contains(lost)))
+}
+
+fn lost_its_network(words: &str) -> bool {
+    let last = words.lines().last().unwrap_or_default();
+    last.contains("network") && last.contains("not found")
+}
+
+/// The engine says that a step was killed, and not why.
+fn most_likely(memory_bytes: u64) -> String {
+    let mebibytes = memory_bytes >> 20;
+    format!("\nit was killed: a step of a build that wants more than {mebibytes} MiB of memory is")
 }
 
 /// The last lines that say something; a terminal's line ends become plain ones.
@@ -140,6 +171,13 @@ mod tests {
         assert!(lost_a_layer(lost));
         assert!(!lost_a_layer("failed to get digest sha256:55\nthe program said this\n"));
         assert!(!lost_a_layer(""));
+    }
+
+    #[test]
+    fn only_a_network_that_went_is_made_again() {
+        assert!(lost_its_network("Step 2/3 : RUN x\nnetwork hersh-0 not found"));
+        assert!(!lost_its_network("network x not found\nThe command 'x' returned 1"));
+        assert!(!lost_its_network("pull access denied, repository not found"));
     }
 
     #[test]

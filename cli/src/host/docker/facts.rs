@@ -88,7 +88,7 @@ pub(super) fn uphold(docker: &Docker) -> Result<(), String> {
 }
 
 /// Makes the host's bridge, or makes sure that the one that is there keeps programs apart.
-fn ensure_bridge(docker: &Docker) -> Result<Value, String> {
+pub(super) fn ensure_bridge(docker: &Docker) -> Result<Value, String> {
     let name = Docker::bridge(&docker.host_id);
     let look = || docker.ask(&["network", "inspect", "--format", "{{json .}}", &name]);
     let label = format!("{LABEL_HOST}={}", docker.host_id);

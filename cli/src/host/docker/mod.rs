@@ -29,6 +29,8 @@ const ASK: Duration = Duration::from_secs(30);
 const RUN: Duration = Duration::from_secs(120);
 /// What the engine says of a port that it, or somebody else on the machine, has given away.
 const PORT_TAKEN: [&str; 2] = ["port is already allocated", "address already in use"];
+/// How many containers one question to the engine is about.
+const INSPECTED_AT_ONCE: usize = 50;
 /// The most that is kept of a container's log.
 const LOG_BYTES: usize = 4 << 20;
 
@@ -50,8 +52,9 @@ pub struct Docker {
 impl Docker {
     /// Docker as it is configured, for the host of this id. Nothing is run yet.
     pub fn new(config: &DockerConfig, host_id: &str, scratch: impl Into<PathBuf>) -> Self {
-        // Progress is read by people and files, not by a terminal.
-        let mut env = vec![("BUILDKIT_PROGRESS".to_owned(), "plain".to_owned())];
+        // The classic builder: the other one drops the bounds of memory without a word that counts,
+        // knows no networks but the engine's own, and runs what a Dockerfile names as its syntax.
+        let mut env = vec![("DOCKER_BUILDKIT".to_owned(), "0".to_owned())];
         if let Some(host) = &config.host {
             env.push(("DOCKER_HOST".to_owned(), host.clone()));
         }
@@ -141,6 +144,29 @@ impl Engine for Docker {
             (Some(one), true) => Ok(Some(one)),
             _ => Err(self.unclear("inspect", &"not exactly one container")),
         }
+    }
+
+    fn inspect_all(&self, containers: &[ContainerId]) -> Result<Vec<Value>, EngineError> {
+        let mut all = Vec::new();
+        for some in containers.chunks(INSPECTED_AT_ONCE) {
+            let args =
+                ["container", "inspect"].into_iter().chain(some.iter().map(ContainerId::as_str));
+            match self.ask(&args.collect::<Vec<_>>()) {
+                Ok(out) => {
+                    let seen: Vec<Value> = serde_json::from_slice(&out)
+                        .map_err(|error| self.unclear("inspect", &error))?;
+                    all.extend(seen);
+                }
+                // One that has just gone spoils the answer for the others.
+                Err(error) if is_missing(&error) => {
+                    for one in some {
+                        all.extend(self.inspect(one)?);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(all)
     }
 
     fn halt(&self, container: &ContainerId, grace: Duration) -> Result<(), EngineError> {

@@ -2,11 +2,14 @@
 //!
 //! The engine keeps containers of one bridge apart, and no more: a program could reach every service
 //! of this machine that listens on all interfaces, and the addresses at which clouds tell a machine
-//! its secrets. Two chains of the host's own close that, for what comes from its bridge alone:
+//! its secrets; and engines before 28 let other machines of the same network reach a port that is
+//! published on 127.0.0.1. Three chains of the host's own close that, for its bridge alone:
 //!
 //! - `HERSH-<host>-IN`, from `INPUT`: nothing new reaches this machine but its name servers;
 //! - `HERSH-<host>-FWD`, from `DOCKER-USER`: nothing reaches a metadata address, nor what this
-//!   machine hands on to another (a container's published port), but name servers.
+//!   machine hands on to another (a container's published port), but name servers;
+//! - `HERSH-<host>-TO`, from `DOCKER-USER`: nothing new from elsewhere reaches a program. What this
+//!   machine itself sends to a published port does not pass there.
 //!
 //! They are written whole each time, so that it may be done again and again, and match one bridge, so
 //! that no other host and nobody else's traffic meets them. Programs outlive their host, so the chains
@@ -102,8 +105,8 @@ fn may(address: Option<&str>) -> Result<(), String> {
 pub(super) fn remove(docker: &Docker, bridge: &str) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     for family in FAMILIES {
-        for (hook, chain) in hooks(docker, family) {
-            let jump = [hook.as_str(), "-i", bridge, "-j", &chain];
+        for (hook, way, chain) in hooks(docker, family) {
+            let jump = [hook, way, bridge, "-j", &chain];
             drop(run(family.tool, &[&["-w", "-D"], &jump[..]].concat()));
             drop(run(family.tool, &["-w", "-F", &chain]));
             drop(run(family.tool, &["-w", "-X", &chain]));
@@ -121,10 +124,10 @@ pub(super) fn interface(network: &Value) -> Option<String> {
 fn close(docker: &Docker, family: Family, bridge: &str) -> Result<(), String> {
     let text = rules(&chains(&docker.host_id), &docker.name_servers, family);
     write(&docker.scratch.join(format!("{}.rules", family.tool)), family, &text)?;
-    for (hook, chain) in hooks(docker, family) {
-        let jump = [hook.as_str(), "-i", bridge, "-j", &chain];
+    for (hook, way, chain) in hooks(docker, family) {
+        let jump = [hook, way, bridge, "-j", &chain];
         if run(family.tool, &[&["-w", "-C"], &jump[..]].concat()).is_err() {
-            let first = [hook.as_str(), "1", "-i", bridge, "-j", &chain];
+            let first = [hook, "1", way, bridge, "-j", &chain];
             run(family.tool, &[&["-w", "-I"], &first[..]].concat())?;
         }
     }
@@ -138,22 +141,23 @@ fn write(file: &Path, family: Family, rules: &str) -> Result<(), String> {
     run(family.restore, &["-w", "--noflush", &file.0.to_string_lossy()])
 }
 
-/// From where the host's chains are entered.
-fn hooks(docker: &Docker, family: Family) -> [(String, String); 2] {
-    let [inward, onward] = chains(&docker.host_id);
+/// From where the host's chains are entered, and by what: what comes from the bridge (`-i`), or goes
+/// to it (`-o`).
+fn hooks(docker: &Docker, family: Family) -> [(&'static str, &'static str, String); 3] {
+    let [inward, onward, back] = chains(&docker.host_id);
     // The engine asks this one first, and leaves it alone.
     let user = run(family.tool, &["-w", "-S", "DOCKER-USER"]).is_ok();
     let forward = if user { "DOCKER-USER" } else { "FORWARD" };
-    [("INPUT".to_owned(), inward), (forward.to_owned(), onward)]
+    [("INPUT", "-i", inward), (forward, "-i", onward), (forward, "-o", back)]
 }
 
-fn chains(host_id: &str) -> [String; 2] {
-    ["IN", "FWD"].map(|way| format!("HERSH-{host_id}-{way}"))
+fn chains(host_id: &str) -> [String; 3] {
+    ["IN", "FWD", "TO"].map(|way| format!("HERSH-{host_id}-{way}"))
 }
 
-/// Both chains, whole.
-fn rules([inward, onward]: &[String; 2], name_servers: &[IpAddr], family: Family) -> String {
-    let mut text = format!("*filter\n:{inward} - [0:0]\n:{onward} - [0:0]\n");
+/// The chains, whole.
+fn rules([inward, onward, back]: &[String; 3], name_servers: &[IpAddr], family: Family) -> String {
+    let mut text = format!("*filter\n:{inward} - [0:0]\n:{onward} - [0:0]\n:{back} - [0:0]\n");
     let mut rule = |chain: &str, words: &str| {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "-A {chain} {words}");
@@ -175,6 +179,8 @@ fn rules([inward, onward]: &[String; 2], name_servers: &[IpAddr], family: Family
     }
     // Sent to an address of this machine, and handed on.
     rule(onward, "-m conntrack --ctstate DNAT -j REJECT");
+    rule(back, "-m conntrack --ctstate ESTABLISHED,RELATED -j RETURN");
+    rule(back, "-j REJECT");
     text.push_str("COMMIT\n");
     text
 }

@@ -116,6 +116,14 @@ pub trait Engine: Send + Sync + 'static {
     /// The engine did not answer.
     fn inspect(&self, container: &ContainerId) -> Result<Option<Value>, EngineError>;
 
+    /// What the engine says of these containers; of one that it has not, nothing.
+    ///
+    /// # Errors
+    /// The engine did not answer.
+    fn inspect_all(&self, containers: &[ContainerId]) -> Result<Vec<Value>, EngineError> {
+        containers.iter().filter_map(|one| self.inspect(one).transpose()).collect()
+    }
+
     /// Asks a container to end and kills it after `grace`; what it wrote can be read until it is
     /// removed. One that is gone is a success.
     ///

@@ -1,4 +1,5 @@
 //! The host on a real engine with real gVisor: `HERSH_TEST_DOCKER_HOST` says where it is.
+mod builds;
 mod compile;
 mod contract;
 mod endurance;
@@ -8,6 +9,8 @@ mod network;
 mod silence;
 mod survival;
 mod takeover;
+mod tampering;
+mod threats;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -146,12 +149,20 @@ pub(crate) fn ask(program: &ProgramView, path: &str) -> String {
     text.split_once("\r\n\r\n").unwrap_or_default().1.to_owned()
 }
 
-/// Has the engine's own client do something to a program's container, behind the host's back.
-pub(crate) fn docker(verb: &str, program: &ProgramView) {
-    let mut docker = Command::new("docker");
-    docker.args(["container", verb, &program.container_id]).env("DOCKER_HOST", engine().unwrap());
-    let done = docker.output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+/// What the engine's own client makes of these arguments: what it prints, or what it says is wrong.
+pub(crate) fn try_docker(args: &[&str]) -> Result<String, String> {
+    let engine = engine().expect("a test that asks has an engine");
+    let output = Command::new("docker").args(args).env("DOCKER_HOST", engine).output().unwrap();
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+/// What the engine's own client prints.
+pub(crate) fn docker(args: &[&str]) -> String {
+    try_docker(args).unwrap_or_else(|words| panic!("docker {args:?}: {words}"))
 }
 
 /// How many containers of this host there are.

@@ -16,6 +16,27 @@ fn main() {
         Some("mute") => loop {
             std::thread::park();
         },
+        // Wants more than a step of a build may have.
+        Some("hog") => println!("{}", answer("hog")),
+        // Says more than a log takes.
+        Some("talk") => print!("{}", "0123456789abcde\n".repeat(1 << 16)),
+        // Does what a client would ask for, and says what came of it.
+        Some("tell") => args[2..].iter().for_each(|path| println!("{path}: {}", answer(path))),
+        // The same, and runs on.
+        Some("tell-and-stay") => {
+            args[2..].iter().for_each(|path| println!("{path}: {}", answer(path)));
+            println!("told");
+            loop {
+                std::thread::park();
+            }
+        }
+        // Makes itself a program that runs as its owner, whoever starts it.
+        Some("set-uid") => {
+            std::os::unix::fs::chown("/program", Some(0), Some(0)).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o6755);
+            std::fs::set_permissions("/program", mode).unwrap();
+        }
+        Some("who") => print!("{}", answer("read/proc/self/status")),
         // A machine on the network of a test: names and connections.
         Some("elsewhere") => elsewhere(&args[2]),
         Some("fail") => {
@@ -29,7 +50,7 @@ fn main() {
 /// Answers every question for a name with this address, and takes connections at ports 80 and 8443.
 fn elsewhere(address: &str) {
     for port in [80, 8443] {
-        let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
+        let listener = listen(port);
         std::thread::spawn(move || listener.incoming().for_each(drop));
     }
     let socket = std::net::UdpSocket::bind("0.0.0.0:53").unwrap();
@@ -49,6 +70,11 @@ fn elsewhere(address: &str) {
     }
 }
 
+/// At all addresses of both protocols, where there are both.
+fn listen(port: u16) -> TcpListener {
+    TcpListener::bind(("::", port)).or_else(|_| TcpListener::bind(("0.0.0.0", port))).unwrap()
+}
+
 fn serve() {
     println!("token {}", std::env::var("TOKEN").unwrap_or_default());
     println!("trial {}", std::env::var("HERSH_TRIAL").unwrap_or_default());
@@ -56,7 +82,7 @@ fn serve() {
         std::fs::read_to_string("/state/runs").ok().and_then(|t| t.parse().ok()).unwrap_or(0) + 1;
     std::fs::write("/state/runs", format!("{runs}")).unwrap();
     println!("run {runs}");
-    let listener = TcpListener::bind("0.0.0.0:8080").unwrap();
+    let listener = listen(8080);
     for stream in listener.incoming() {
         let mut stream = stream.unwrap();
         let mut buffer = [0; 2048];
@@ -104,6 +130,26 @@ fn answer(path: &str) -> String {
         "hush" => {
             std::thread::sleep(Duration::from_secs(rest.parse().unwrap()));
             "again".into()
+        }
+        // Starts its own file once more, and has that say who it is.
+        "again" => match std::process::Command::new("/program").arg("who").output() {
+            Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+            Err(error) => format!("{error}"),
+        },
+        "list" => match std::fs::read_dir(format!("/{rest}")) {
+            Ok(entries) => {
+                entries.flatten().map(|e| format!("{}\n", e.file_name().display())).collect()
+            }
+            Err(error) => format!("{error}"),
+        },
+        "flood" => {
+            let line = "x".repeat(1023);
+            (0..rest.parse().unwrap()).for_each(|_| println!("{line}"));
+            "flooded".into()
+        }
+        "threads" => {
+            let start = |_: &u32| std::thread::Builder::new().spawn(std::thread::park).is_ok();
+            format!("{} threads", (0..rest.parse().unwrap()).take_while(start).count())
         }
         "own" => std::fs::read_to_string("/etc/hosts").unwrap_or_default(),
         "hog" => {

@@ -31,14 +31,14 @@ fn a_frozen_program_is_not_ready_until_it_thaws() {
     let Some(rig) = rig(19_270..=19_274) else { return };
     let host = rig.host();
     let (frozen, neighbour) = (deploy(host, static_program("")), deploy(host, static_program("")));
-    docker("pause", &frozen);
+    docker(&["container", "pause", &frozen.container_id]);
     let silent = until(host, &frozen.program_id, is_silent);
     assert!(silent.error_msg.contains("has not answered"), "{}", silent.error_msg);
     let refused = host.address(&frozen.program_id).unwrap_err().to_string();
     assert!(refused.contains("Starting, not Ready: its WatcherAPI"), "{refused}");
     assert_eq!(ask(&neighbour, "read/state/runs"), "1");
     assert_eq!(host.get(&neighbour.program_id).unwrap(), neighbour);
-    docker("unpause", &frozen);
+    docker(&["container", "unpause", &frozen.container_id]);
     let again = until(host, &frozen.program_id, |view| view.state == State::Ready);
     assert_eq!((again.attempt, &again.container_id), (Attempt(1), &frozen.container_id));
     assert_eq!((again.error_msg.as_str(), containers(&rig)), ("", 2));
