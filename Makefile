@@ -170,11 +170,13 @@ soak-kharon: ## Kharon: 100,000 tickets while processes are killed 1,000 times, 
 soak-python: ## Python: a thousand interpreter exits amid callbacks, memory after a million executions
 	python/soak
 
-soak-host: ## The host: a hundred kills at random instants, ten minutes of messages amid kills, a million sequences of a program's events
+soak-host: ## The host: a hundred kills at random instants, ten minutes of messages amid kills, two thousand bad clients, a million sequences of a program's events
 	HERSH_SOAK_HOST_KILLS=100 tests/engine try \
 		cargo test --release -p hersh-cli --test it real::killing -- --nocapture --test-threads 1
 	HERSH_SOAK_HOST_SECONDS=$${HERSH_SOAK_HOST_SECONDS:-600} tests/engine try \
 		cargo test --release -p hersh-cli --test it real::endurance -- --nocapture --test-threads 1
+	HERSH_SOAK_HOST_CLIENTS=2000 tests/engine try \
+		cargo test -p hersh-tests --test it crowds:: -- --nocapture --test-threads 1
 	PROPTEST_CASES=1000000 cargo test --release -p hersh-cli --lib program::tests::random
 
 clean: ## Remove what was built here

@@ -76,6 +76,11 @@ impl<'e> HostProcess<'e> {
         &self.running.url
     }
 
+    /// The host's process.
+    pub fn pid(&self) -> u32 {
+        self.running.child.id()
+    }
+
     /// Ends the host as a failure of the machine would, with no chance to say goodbye, and starts one
     /// again on the same data folder.
     pub fn kill_and_start_again(&mut self) {
@@ -164,6 +169,22 @@ impl<'e> HostProcess<'e> {
         answer(
             request.send_json(body).unwrap_or_else(|e| panic!("POST {path}: {e}\n{}", self.log())),
         )
+    }
+
+    /// The API's answer to `POST path` with this archive, sent as it is read; an error where the host
+    /// hung up before it had all of it.
+    ///
+    /// # Errors
+    /// What the connection said.
+    pub fn post_archive(
+        &self,
+        path: &str,
+        archive: &mut dyn std::io::Read,
+    ) -> Result<Answer, ureq::Error> {
+        let request = agent().post(format!("{}{path}", self.url()));
+        let request = request.header("Authorization", self.authorization());
+        let request = request.header("Content-Type", "application/x-tar");
+        request.send(ureq::SendBody::from_reader(archive)).map(answer)
     }
 
     /// All containers of this host, running or not, as `docker inspect` tells them.

@@ -11,7 +11,7 @@ use super::engine::Listed;
 use super::parts::Parts;
 use super::resolv;
 use super::takeover::{TRIAL, Takeover};
-use crate::program::{Attempt, ContainerId, ImageId, ProgramId, ProgramState, State};
+use crate::program::{Attempt, ContainerId, ImageId, ProgramId, ProgramState};
 
 /// The contract of one start. Nothing is written to disk.
 ///
@@ -55,8 +55,8 @@ pub(super) fn broken(seen: &Value, spec: &ComposeSpec) -> Option<String> {
     (!words.is_empty()).then(|| words.join("; "))
 }
 
-/// Removes those of the listed containers that a Ready program would be taken for and that do not keep
-/// its contract: whoever started or changed them while there was no host. What is left is returned.
+/// Removes those of the listed containers that would be adopted and do not keep their program's
+/// contract: somebody has changed them while there was no host. What is left is returned.
 /// There is no grace for what may do what it likes meanwhile; its program is started again.
 ///
 /// # Errors
@@ -70,7 +70,7 @@ pub(super) fn sort_out(
     let owner = |one: &Listed| {
         let state = *by_id.get(one.program_id.as_ref()?)?;
         let own = state.container_id.as_ref().is_none_or(|id| *id == one.container_id);
-        (one.running && own && state.state == State::Ready).then_some(state)
+        (one.running && own && state.is_up()).then_some(state)
     };
     let candidates: Vec<_> = listed
         .iter()
@@ -85,9 +85,7 @@ pub(super) fn sort_out(
         let facts = owner(&one).zip(seen.get(one.container_id.as_str()));
         match facts.and_then(|(state, seen)| breaks(parts, state, seen)) {
             None => kept.push(one),
-            Some(words) => {
-                remove(parts, &one.container_id, &words)?;
-            }
+            Some(words) => remove(parts, &one.container_id, &words)?,
         }
     }
     Ok(kept)

@@ -4,6 +4,7 @@
 // A helper that cannot go on ends its test.
 #![allow(clippy::unwrap_used)]
 
+mod book;
 mod command;
 mod dev;
 mod docker_lies;

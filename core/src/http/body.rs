@@ -33,9 +33,30 @@ pub(super) struct Body<'a> {
     write_timeout: Duration,
     /// Set by the first read.
     deadline: Option<Instant>,
+    /// What the client must send in any case, if it must.
+    pace: Option<Pace>,
     /// Whether the client waits to be told to send it.
     awaits_continue: bool,
     failed: Option<BodyError>,
+}
+
+/// How slowly a body may come.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// For what is not its sender's fault.
+    grace: Duration,
+    bytes_per_second: u32,
+    /// The first read.
+    begun: Option<Instant>,
+}
+
+impl Pace {
+    /// Until when the next bytes must be there, after so many.
+    fn due(&mut self, read: u64) -> Instant {
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let earned = read.saturating_mul(1000) / u64::from(self.bytes_per_second);
+        begun + self.grace + Duration::from_millis(earned)
+    }
 }
 
 /// What limits one body.
@@ -70,6 +91,7 @@ impl<'a> Body<'a> {
             timeout: limits.timeout,
             write_timeout: limits.write_timeout,
             deadline: None,
+            pace: None,
             awaits_continue,
             failed: None,
         }
@@ -77,6 +99,11 @@ impl<'a> Body<'a> {
 
     pub(super) fn set_cap(&mut self, bytes: u64) {
         self.cap = bytes;
+    }
+
+    pub(super) fn set_pace(&mut self, grace: Duration, bytes_per_second: u32) {
+        let bytes_per_second = bytes_per_second.max(1);
+        self.pace = Some(Pace { grace, bytes_per_second, begun: None });
     }
 
     /// Reads all of it. Memory grows with what has arrived, never with what was announced.
@@ -126,6 +153,9 @@ impl<'a> Body<'a> {
         if buffer.is_empty() {
             return Ok(0);
         }
+        let read = self.read;
+        let due = self.pace.as_mut().map(|pace| pace.due(read));
+        let deadline = due.map_or(deadline, |due| due.min(deadline));
         loop {
             if matches!(self.rest, Rest::Nothing) {
                 return Ok(0);

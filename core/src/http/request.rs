@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::Read;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tiny_http::Method;
 
@@ -74,6 +75,13 @@ impl<'a> Request<'a> {
     /// Raises or lowers the cap on the body, in bytes. Must come before the first read of it.
     pub fn set_max_body(&mut self, bytes: u64) {
         self.body.set_cap(bytes);
+    }
+
+    /// Has the body come at this pace on average, in bytes a second, after a first `grace`: one that
+    /// comes more slowly ends as [`BodyError::TimedOut`], long before the gate's body deadline. For
+    /// handlers that hold something scarce while they read. Must come before the first read of it.
+    pub fn set_min_pace(&mut self, grace: Duration, bytes_per_second: u32) {
+        self.body.set_pace(grace, bytes_per_second);
     }
 
     /// Reads the whole body; an empty one if there is none.

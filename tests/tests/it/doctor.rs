@@ -26,7 +26,7 @@ fn a_container_is_started_under_gvisor_and_nothing_of_it_stays() {
     assert!(detail.contains("4.4.0"), "{detail}");
     for name in [
         "docker", "runc", "limits", "runsc", "builds", "walls", "network", "address", "ports",
-        "data", "disk",
+        "data", "disk", "state",
     ] {
         let check = check(name);
         assert!(check["status"] == "ok" || check["remedy"].is_string(), "{name}: {report}");

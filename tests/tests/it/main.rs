@@ -4,6 +4,7 @@
 mod building;
 mod canary;
 mod contract;
+mod crowds;
 mod curl;
 mod doctor;
 mod examples;

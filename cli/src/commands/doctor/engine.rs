@@ -141,9 +141,10 @@ fn judge_versions(server: &Server) -> Vec<Check> {
     let version = &server.version;
     let mut checks = vec![if parsed(version).is_some_and(|parsed| parsed < SAFE_PORTS) {
         let detail = format!(
-            "{version}: before 28, other machines of this network may reach published ports"
+            "{version}: before 28, other machines of this network may reach published ports, unless \
+             the host sets its packet filters (walls)"
         );
-        Check::note("docker", detail, "upgrade Docker, or firewall ports 19001 to 29999")
+        Check::note("docker", detail, "upgrade Docker, or see that walls is ok")
     } else {
         Check::ok("docker", format!("version {version}"))
     }];

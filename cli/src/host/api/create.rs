@@ -13,6 +13,7 @@ use super::idempotency::{Begun, Claim};
 use super::query::{MAX_NUMBER, Query};
 use super::routes::Call;
 use super::text;
+use super::{UPLOAD_GRACE, UPLOAD_PACE};
 use crate::host::registry::RequestKey;
 use crate::host::storage::{ArchiveError, SourceLimits, read_tar};
 use crate::host::{Health, HostError, LimitsRequest, NewProgram, ProgramView};
@@ -30,7 +31,8 @@ pub(super) const ENV_HEADER: &str = "Hersh-Env";
 pub(super) fn create(call: &mut Call<'_, '_>) -> Result<Response, ApiError> {
     let Call { api, caller, request } = call;
     api.creations.take(Instant::now())?;
-    let _slot = api.uploads.enter()?;
+    let _slot = api.uploads.enter(caller.user())?;
+    request.set_min_pace(UPLOAD_GRACE, UPLOAD_PACE);
     let key = request.header("idempotency-key").map(str::to_owned);
     let (new, hash) = if text::is_of_type(request, TAR) {
         of_archive(request, &api.host.source_limits())?

@@ -70,6 +70,11 @@ const MAX_STREAMS: usize = 64;
 const MAX_REQUESTS_OF_A_PROGRAM: usize = 30;
 // Each may hold a few hundred megabytes for a moment.
 const MAX_UPLOADS: usize = 4;
+const MAX_UPLOADS_OF_A_USER: usize = 2;
+// Who has one of these places and sends less than that, has it for no longer than this. What comes at
+// this pace and no faster ends at the deadline below.
+const UPLOAD_PACE: u32 = 16 << 10;
+const UPLOAD_GRACE: Duration = Duration::from_secs(10);
 // A context of the largest size comes from a slow disk.
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -110,7 +115,7 @@ impl Api {
             auth: config.auth,
             keys: Idempotency::default(),
             creations: Bucket::new(config.create_rate),
-            uploads: Slots::new(MAX_UPLOADS),
+            uploads: Slots::new(MAX_UPLOADS, MAX_UPLOADS_OF_A_USER),
             actions: Bucket::new(config.action_rate),
             proxy: config.proxy,
             lanes: Lanes::new(MAX_REQUESTS_OF_A_PROGRAM),

@@ -1,10 +1,10 @@
 //! How often the host may be asked for work, and by how many at a time.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::ApiError;
+use crate::program::UserId;
 
 /// A bound on a rate: so many at once, and then so many a second.
 #[derive(Debug, Clone, Copy)]
@@ -44,34 +44,53 @@ impl Bucket {
     }
 }
 
-/// How many may do the same at a time.
+/// How many may do the same at a time, and how many of these for one user.
 #[derive(Debug)]
 pub(super) struct Slots {
-    free: AtomicUsize,
+    most: usize,
+    most_of_a_user: usize,
+    /// Who has one; the admin, and everyone where no tokens are asked for, is nobody.
+    taken: Mutex<Vec<Option<UserId>>>,
 }
 
 /// One place, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Slot<'a>(&'a Slots);
+pub(super) struct Slot<'a> {
+    slots: &'a Slots,
+    user: Option<UserId>,
+}
 
 impl Slots {
-    pub(super) fn new(most: usize) -> Self {
-        Self { free: AtomicUsize::new(most) }
+    pub(super) fn new(most: usize, most_of_a_user: usize) -> Self {
+        Self { most, most_of_a_user, taken: Mutex::default() }
     }
 
     /// Takes a place, or says that there is none.
-    pub(super) fn enter(&self) -> Result<Slot<'_>, ApiError> {
-        let take = |free: usize| free.checked_sub(1);
-        match self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, take) {
-            Ok(_) => Ok(Slot(self)),
-            Err(_) => Err(ApiError::busy("others are doing the same at this moment", 1)),
+    pub(super) fn enter(&self, user: Option<&UserId>) -> Result<Slot<'_>, ApiError> {
+        let user = user.cloned();
+        let mut taken = self.taken();
+        if taken.len() >= self.most {
+            return Err(ApiError::busy("others are doing the same at this moment", 1));
         }
+        let own = taken.iter().filter(|one| **one == user).count();
+        if user.is_some() && own >= self.most_of_a_user {
+            return Err(ApiError::busy("you are doing the same already, as often as you may", 1));
+        }
+        taken.push(user.clone());
+        Ok(Slot { slots: self, user })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Vec<Option<UserId>>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.0.free.fetch_add(1, Ordering::AcqRel);
+        let mut taken = self.slots.taken();
+        if let Some(own) = taken.iter().position(|one| *one == self.user) {
+            taken.swap_remove(own);
+        }
     }
 }
 
@@ -81,11 +100,24 @@ mod tests {
 
     #[test]
     fn places_are_given_back() {
-        let slots = Slots::new(1);
-        let slot = slots.enter().unwrap();
-        slots.enter().unwrap_err();
+        let slots = Slots::new(1, 1);
+        let slot = slots.enter(None).unwrap();
+        slots.enter(None).unwrap_err();
         drop(slot);
-        slots.enter().unwrap();
+        slots.enter(None).unwrap();
+    }
+
+    #[test]
+    fn one_user_does_not_take_all_places() {
+        let [ann, bob]: [UserId; 2] = ["ann", "bob"].map(|user| user.parse().unwrap());
+        let slots = Slots::new(4, 2);
+        let first = slots.enter(Some(&ann)).unwrap();
+        let _second = slots.enter(Some(&ann)).unwrap();
+        slots.enter(Some(&ann)).unwrap_err();
+        let _others = [Some(&bob), None].map(|user| slots.enter(user).unwrap());
+        slots.enter(None).unwrap_err();
+        drop(first);
+        slots.enter(Some(&ann)).unwrap();
     }
 
     #[test]

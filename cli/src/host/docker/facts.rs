@@ -24,7 +24,7 @@ pub(super) fn probe(docker: &Docker) -> Result<EngineFacts, EngineError> {
         let words = info["ServerErrors"].to_string();
         return Err(EngineError::Refused(format!("the engine does not answer: {words}")));
     }
-    let mut facts = EngineFacts { warnings: shortcomings(&info, &version), ..Default::default() };
+    let mut facts = EngineFacts { warnings: shortcomings(&info), ..Default::default() };
     facts.version = version;
     facts.cannot_limit = unlimited(&info).collect();
     facts.runtimes = info["Runtimes"]
@@ -34,6 +34,10 @@ pub(super) fn probe(docker: &Docker) -> Result<EngineFacts, EngineError> {
     let bridge = ensure_bridge(docker);
     if let Ok(network) = &bridge {
         facts.open = walls::ensure(docker, network).err();
+    }
+    // The walls keep other machines out, too.
+    if facts.open.is_some() {
+        facts.warnings.extend(lets_others_in(&facts.version));
     }
     match bridge {
         Ok(_) => facts.keeps_apart = true,
@@ -54,7 +58,7 @@ fn unlimited(info: &Value) -> impl Iterator<Item = &'static str> {
 }
 
 /// What this engine cannot do of the contract.
-fn shortcomings(info: &Value, version: &str) -> Vec<String> {
+fn shortcomings(info: &Value) -> Vec<String> {
     let mut words = Vec::new();
     for what in unlimited(info) {
         words.push(format!("this machine cannot limit {what}: no program can be started"));
@@ -68,18 +72,22 @@ fn shortcomings(info: &Value, version: &str) -> Vec<String> {
     if !secured.contains("name=seccomp") {
         words.push("this engine has no seccomp: system calls are not filtered".to_owned());
     }
-    let major = version.split('.').next().and_then(|text| text.parse::<u32>().ok());
-    if major.is_some_and(|major| major < 28) {
-        words.push(format!(
-            "engine {version} is older than 28: other machines of the same network may reach \
-             ports that are published on 127.0.0.1"
-        ));
-    }
     words.push(
         "the size of /state is not limited: a bind mount has no quota on this file system"
             .to_owned(),
     );
     words
+}
+
+/// What an engine of this version lets happen by itself.
+fn lets_others_in(version: &str) -> Option<String> {
+    let major = version.split('.').next().and_then(|text| text.parse::<u32>().ok());
+    major.is_some_and(|major| major < 28).then(|| {
+        format!(
+            "engine {version} is older than 28: other machines of the same network may reach \
+             ports that are published on 127.0.0.1"
+        )
+    })
 }
 
 /// Sets the packet filters again, in case somebody has cleared them away.
@@ -173,11 +181,11 @@ mod tests {
             "MemoryLimit": true, "CpuCfsQuota": true, "PidsLimit": true, "SwapLimit": true,
             "SecurityOptions": ["name=seccomp,profile=default"],
         });
-        assert_eq!(shortcomings(&able, "28.2.2").len(), 1, "the size of /state alone");
-        let old = shortcomings(&able, "20.10.24+dfsg1").join("\n");
-        assert!(old.contains("older than 28"), "{old}");
+        assert_eq!(shortcomings(&able).len(), 1, "the size of /state alone");
+        assert!(lets_others_in("20.10.24+dfsg1").is_some_and(|old| old.contains("older than 28")));
+        assert_eq!(lets_others_in("28.2.2"), None);
         let poor = json!({"MemoryLimit": false, "PidsLimit": false, "SwapLimit": false});
-        let words = shortcomings(&poor, "28.0").join("\n");
+        let words = shortcomings(&poor).join("\n");
         for what in ["limit memory", "limit processes", "swap", "seccomp"] {
             assert!(words.contains(what), "{what}: {words}");
         }

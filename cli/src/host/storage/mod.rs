@@ -11,6 +11,7 @@
 //! ```
 mod archive;
 mod atomic;
+mod dockerfile;
 mod meta;
 mod source;
 

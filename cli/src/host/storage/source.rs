@@ -2,6 +2,8 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
+use super::dockerfile;
+
 /// Bounds on what one program may bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceLimits {
@@ -61,6 +63,12 @@ pub enum SourceFault {
     /// It is a device, a pipe or the like.
     #[error("it is no plain file")]
     Special,
+    /// The Dockerfile has the engine fetch something, from where programs may not reach.
+    #[error(
+        "its instruction {0:?} may have the engine fetch an address: put the file beside it and say \
+         COPY, or fetch it in a RUN step"
+    )]
+    Fetches(String),
     /// The Dockerfile is given apart.
     #[error("the Dockerfile is given apart, not among the source files")]
     Dockerfile,
@@ -117,6 +125,9 @@ pub fn check_sources(
         if total > limits.total_bytes {
             return fail(name, SourceFault::TotalLarge(limits.total_bytes));
         }
+    }
+    if let Some(instruction) = dockerfile::fetching(dockerfile) {
+        return fail("Dockerfile", SourceFault::Fetches(instruction));
     }
     let mut seen = Seen::default();
     for name in files.keys() {

@@ -7,7 +7,7 @@ use hersh_cli::program::State;
 use serde_json::{Value, json};
 
 use super::{ask, containers, rig, static_program};
-use crate::support::{deploy, wait_for};
+use crate::support::{deploy, read_until, wait_for};
 
 #[test]
 fn a_deployed_program_keeps_every_line_of_the_contract() {
@@ -98,12 +98,17 @@ fn programs_reach_neither_each_other_nor_the_hosts_api() {
 #[test]
 fn a_program_without_a_network_publishes_nothing() {
     let Some(rig) = rig(19_120..=19_129) else { return };
-    let mut new = static_program("");
+    let asked = "CMD [\"tell-and-stay\", \"read/proc/net/dev\", \"reach/169.254.169.254:80\"]";
+    let mut new = static_program(asked);
     new.network = NetworkMode::None;
     let program = deploy(rig.host(), new);
     let seen = rig.engine().inspect(&program.container_id.parse().unwrap()).unwrap().unwrap();
     assert_eq!(seen["HostConfig"]["NetworkMode"], "none");
     assert_eq!(seen["NetworkSettings"]["Ports"], json!({}));
+    let mut log = rig.host().follow_logs(&program.program_id, 100).unwrap();
+    let said = read_until(&mut log, |text| text.ends_with("told\n"));
+    assert!(said.contains("lo:") && !said.contains("eth"), "{said}");
+    assert!(said.contains("reach/169.254.169.254:80: ") && !said.contains("reached"), "{said}");
 }
 
 #[test]

@@ -174,6 +174,14 @@ pub(crate) fn routes(request: &mut Request<'_>) -> Response {
             Ok(body) => Response::bytes(200, "application/octet-stream", body),
             Err(error) => error.into(),
         },
+        (Method::Post, "/paced") => {
+            let grace = request.query().unwrap().parse().unwrap();
+            request.set_min_pace(Duration::from_millis(grace), 1_000_000);
+            match request.read_body() {
+                Ok(body) => Response::text(200, body.len().to_string()),
+                Err(error) => error.into(),
+            }
+        }
         (Method::Post, "/ignore") => Response::text(200, "ignored"),
         _ => Response::error(404, "no such route"),
     }

@@ -204,6 +204,25 @@ fn a_dribbled_body_ends_at_its_deadline() {
 }
 
 #[test]
+fn a_body_that_comes_more_slowly_than_it_must_ends_long_before_its_deadline() {
+    let gate = impatient(Duration::from_secs(60), Duration::from_secs(3600));
+    let head = |grace: &str| {
+        format!(
+            "{}Content-Length: 100000\r\n\r\n",
+            POST.replace("/echo", &format!("/paced?{grace}"))
+        )
+    };
+    let mut client = Client::connect(gate.local_addr());
+    client.send(head("100"));
+    dribble(&mut client, b'x');
+    // One that sends nothing is waited for no longer.
+    assert_eq!(refused(&gate, head("100")), 408);
+    let mut client = Client::connect(gate.local_addr());
+    client.send(head("60000") + &"x".repeat(100_000));
+    assert_eq!(client.answer().text(), "100000");
+}
+
+#[test]
 fn a_body_that_stops_is_answered_and_ended() {
     let gate = impatient(Duration::from_secs(60), Duration::from_millis(50));
     assert_eq!(refused(&gate, format!("{POST}Content-Length: 5\r\n\r\nabc")), 408);
