@@ -329,13 +329,14 @@ impl Watcher {
     fn wait_for_end(&self) {
         let mut ended = |inner: &Inner| !inner.brain.state().is_live();
         self.cell().body.wait(self.cell(), None, Awaited::End, &mut ended);
+        #[cfg(feature = "journal")]
         self.write_journal();
     }
 
     /// The end of a session is known before it is written down: whoever has waited for it may end the
     /// process.
+    #[cfg(feature = "journal")]
     fn write_journal(&self) {
-        #[cfg(feature = "journal")]
         self.cell().write_tape();
     }
 
@@ -353,6 +354,7 @@ impl Watcher {
             holds(inner.brain.state()) || !inner.brain.state().is_live()
         };
         let woken = self.cell().body.wait(self.cell(), timeout, awaited, &mut until);
+        #[cfg(feature = "journal")]
         if !self.is_running() {
             self.write_journal();
         }
