@@ -38,6 +38,22 @@ pub struct Transition {
     pub cause: Cause,
 }
 
+impl Transition {
+    /// The transition as a log keeps it, if that is not the whole: with 32 names, so that a thousand
+    /// executions for a thousand variables each do not keep a million of them.
+    #[inline]
+    pub(crate) fn shortened(&self) -> Option<Self> {
+        match &self.cause {
+            Cause::Vars { names, more } if names.len() > MOST_LOGGED => {
+                let more = more + names.len() - MOST_LOGGED;
+                let cause = Cause::Vars { names: names[..MOST_LOGGED].into(), more };
+                Some(Self { from: self.from, to: self.to, cause })
+            }
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Transition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, to, cause } = self;
@@ -75,20 +91,6 @@ pub enum Cause {
     Retry(u32),
     /// The function or its cleanup did not return in time while stopping.
     StopTimeout,
-}
-
-impl Cause {
-    /// The cause as a log keeps it: with at most 32 names, so that a thousand executions for a thousand
-    /// variables each do not keep a million of them.
-    pub(crate) fn shortened(self) -> Self {
-        match self {
-            Self::Vars { names, more } if names.len() > MOST_LOGGED => {
-                let more = more + names.len() - MOST_LOGGED;
-                Self::Vars { names: names[..MOST_LOGGED].into(), more }
-            }
-            whole => whole,
-        }
-    }
 }
 
 impl fmt::Display for Cause {

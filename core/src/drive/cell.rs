@@ -404,10 +404,13 @@ impl Cell {
                 self.room.notify_one();
             }
         }
-        let vars = inner.brain.vars();
-        let changed = execution.trigger.changes().iter().map(|change| change.id);
+        let changes = execution.trigger.changes();
+        if changes.is_empty() {
+            return;
+        }
+        let (vars, ids) = (inner.brain.vars(), changes.iter().map(|change| change.id));
         let is_timed = |id: &VarId| vars.get(*id).is_some_and(|var| var.kind.is_timed());
-        self.body.settled(&mut changed.filter(is_timed));
+        self.body.settled(&mut ids.filter(is_timed));
     }
 
     /// Begins a session: everything that belongs to one is new.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::ring::Ring;
-use crate::brain::{Change, Ending, Record, Time, Transition, Value};
+use crate::brain::{Change, Ending, Record, Time, Value};
 
 /// Which log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -146,15 +146,17 @@ impl Logs {
     #[expect(clippy::inline_always, reason = "each caller records one kind of record")]
     #[inline(always)]
     pub(crate) fn record(&mut self, at: Time, record: Record) {
-        let (kind, record) = match record {
-            Record::Transition(Transition { from, to, cause }) => {
-                let cause = cause.shortened();
-                (LogKind::Reduce, Record::Transition(Transition { from, to, cause }))
-            }
-            Record::Began { .. } => (LogKind::Effect, record),
-            Record::Ended { .. } | Record::TimedOut { .. } => (LogKind::EffectResult, record),
-            Record::WatchError { .. } => (LogKind::WatchError, record),
-            Record::Fault(_) => (LogKind::StateFault, record),
+        if let Record::Transition(transition) = &record
+            && let Some(shortened) = transition.shortened()
+        {
+            return self.push(LogKind::Reduce, at, What::Fact(Record::Transition(shortened)));
+        }
+        let kind = match &record {
+            Record::Transition(_) => LogKind::Reduce,
+            Record::Began { .. } => LogKind::Effect,
+            Record::Ended { .. } | Record::TimedOut { .. } => LogKind::EffectResult,
+            Record::WatchError { .. } => LogKind::WatchError,
+            Record::Fault(_) => LogKind::StateFault,
         };
         self.push(kind, at, What::Fact(record));
     }
@@ -295,7 +297,7 @@ impl fmt::Display for Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::brain::{Cause, State};
+    use crate::brain::{Cause, State, Transition};
 
     #[test]
     fn of_many_variables_that_changed_together_a_log_names_the_first() {
