@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::compose::{ComposeSpec, Policy, validate};
 use super::contract;
+use super::docker::judge;
 use super::engine::{BuildJob, EngineError};
-use super::parts::{Parts, missing_runtime, open_network};
+use super::parts::{Parts, open_network};
 use super::resolv;
 use super::takeover;
 use crate::program::{
@@ -175,7 +176,7 @@ impl HostHandler {
     /// Whether this engine can keep this contract at all.
     fn able_to(&self, spec: &ComposeSpec) -> Result<(), String> {
         let facts = self.0.facts()?;
-        if let Some(words) = missing_runtime(self.0.config.runtime, &facts.runtimes) {
+        if let Some(words) = judge::runtime(self.0.config.runtime, &facts.runtimes).warning() {
             return Err(words);
         }
         if !facts.cannot_limit.is_empty() {

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use super::HostError;
 use super::answers::Roll;
 use super::config::HostConfig;
 use super::counts::Counts;
+use super::docker::judge;
 use super::engine::{Engine, EngineFacts};
 use super::ports;
 use super::registry::Registry;
@@ -17,7 +19,6 @@ use super::storage::{Meta, Storage};
 use super::takeover::{Phase, Takeover};
 use super::tickets::Tickets;
 use super::view::{EngineReport, ProgramView, Timestamp};
-use super::{HostError, Runtime};
 use crate::program::{Cancel, ContainerId, ImageId, ProgramId, ProgramState, State};
 
 /// How many of a container's last lines an error carries, and how much of each.
@@ -224,8 +225,8 @@ impl Parts {
         let known = facts.is_some();
         let facts = facts.unwrap_or_default();
         let mut warnings = facts.warnings;
-        if let Some(words) = missing_runtime(self.config.runtime, &facts.runtimes).filter(|_| known)
-        {
+        let runtime = judge::runtime(self.config.runtime, &facts.runtimes);
+        if let Some(words) = runtime.warning().filter(|_| known) {
             warnings.insert(0, words);
         }
         let allowed = self.config.allow_open_network;
@@ -247,21 +248,6 @@ pub(super) fn open_network(why: &str, is_allowed: bool) -> String {
          host as root on its engine's machine with iptables installed, or start it with \
          --allow-open-network to do without these walls"
     )
-}
-
-/// What is wrong when the engine does not know the runtime.
-pub(super) fn missing_runtime(runtime: Runtime, known: &[String]) -> Option<String> {
-    let name = runtime.as_str();
-    let remedy = match runtime {
-        Runtime::Runsc => {
-            "install gVisor and register it with the engine (`runsc install`), or start the host \
-             with --runtime runc --allow-runc to do without its walls"
-        }
-        Runtime::Runc => "see the engine's own documentation",
-    };
-    (!known.iter().any(|other| other == name)).then(|| {
-        format!("this engine has no runtime {name}, so no program can be started: {remedy}")
-    })
 }
 
 pub(super) fn view(entry: &Entry, state: &ProgramState) -> ProgramView {

@@ -16,23 +16,7 @@ const NO_DISK: u64 = 512 << 20;
 const ENOUGH_PORTS: usize = 16;
 
 pub(super) fn look(listen: SocketAddr, data_dir: &Path) -> Vec<Check> {
-    vec![
-        filters(Path::new(FILTERS)),
-        address(listen),
-        ports(),
-        folder(data_dir),
-        disk(data_dir),
-        state(),
-    ]
-}
-
-// Nothing of this machine can change that: it is said all the same.
-fn state() -> Check {
-    Check::note(
-        "state",
-        "the size of a program's /state is not limited: one may fill the disk for all",
-        "give the data folder a file system of its own",
-    )
+    vec![filters(Path::new(FILTERS)), address(listen), ports(), folder(data_dir), disk(data_dir)]
 }
 
 // What keeps containers of one bridge apart are packet filters, if the kernel applies them to

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::judge::{self, Finding};
 use super::{Docker, EngineError, EngineFacts, Keep, RunError, is_missing, walls};
 use crate::host::compose::LABEL_HOST;
 use crate::program::Cancel;
@@ -24,20 +25,20 @@ pub(super) fn probe(docker: &Docker) -> Result<EngineFacts, EngineError> {
         let words = info["ServerErrors"].to_string();
         return Err(EngineError::Refused(format!("the engine does not answer: {words}")));
     }
-    let mut facts = EngineFacts { warnings: shortcomings(&info), ..Default::default() };
-    facts.version = version;
-    facts.cannot_limit = unlimited(&info).collect();
-    facts.runtimes = info["Runtimes"]
-        .as_object()
-        .map(|runtimes| runtimes.keys().cloned().collect())
-        .unwrap_or_default();
+    let mut facts = EngineFacts {
+        warnings: judge::engine(&info).iter().filter_map(Finding::warning).collect(),
+        cannot_limit: judge::unlimited(&info),
+        runtimes: judge::runtimes(&info),
+        version,
+        ..Default::default()
+    };
     let bridge = ensure_bridge(docker);
     if let Ok(network) = &bridge {
         facts.open = walls::ensure(docker, network).err();
     }
     // The walls keep other machines out, too.
     if facts.open.is_some() {
-        facts.warnings.extend(lets_others_in(&facts.version));
+        facts.warnings.extend(judge::ports(&facts.version).warning());
     }
     match bridge {
         Ok(_) => facts.keeps_apart = true,
@@ -47,47 +48,6 @@ pub(super) fn probe(docker: &Docker) -> Result<EngineFacts, EngineError> {
         )),
     }
     Ok(facts)
-}
-
-/// What the engine says it cannot limit.
-fn unlimited(info: &Value) -> impl Iterator<Item = &'static str> {
-    [("MemoryLimit", "memory"), ("CpuCfsQuota", "processor time"), ("PidsLimit", "processes")]
-        .into_iter()
-        .filter(|(flag, _)| info[*flag] == Value::Bool(false))
-        .map(|(_, what)| what)
-}
-
-/// What this engine cannot do of the contract.
-fn shortcomings(info: &Value) -> Vec<String> {
-    let mut words = Vec::new();
-    for what in unlimited(info) {
-        words.push(format!("this machine cannot limit {what}: no program can be started"));
-    }
-    if info["SwapLimit"] == Value::Bool(false) {
-        words.push(
-            "this machine cannot limit swap: a program may use swap beyond its memory".to_owned(),
-        );
-    }
-    let secured = info["SecurityOptions"].to_string();
-    if !secured.contains("name=seccomp") {
-        words.push("this engine has no seccomp: system calls are not filtered".to_owned());
-    }
-    words.push(
-        "the size of /state is not limited: a bind mount has no quota on this file system"
-            .to_owned(),
-    );
-    words
-}
-
-/// What an engine of this version lets happen by itself.
-fn lets_others_in(version: &str) -> Option<String> {
-    let major = version.split('.').next().and_then(|text| text.parse::<u32>().ok());
-    major.is_some_and(|major| major < 28).then(|| {
-        format!(
-            "engine {version} is older than 28: other machines of the same network may reach \
-             ports that are published on 127.0.0.1"
-        )
-    })
 }
 
 /// Sets the packet filters again, in case somebody has cleared them away.
@@ -166,28 +126,5 @@ fn filtering() -> Result<(), String> {
     match std::fs::read_to_string(file) {
         Ok(text) if text.trim() == "0" => Err(format!("{file} is 0")),
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn what_an_engine_cannot_do_is_said_by_name() {
-        let able = json!({
-            "MemoryLimit": true, "CpuCfsQuota": true, "PidsLimit": true, "SwapLimit": true,
-            "SecurityOptions": ["name=seccomp,profile=default"],
-        });
-        assert_eq!(shortcomings(&able).len(), 1, "the size of /state alone");
-        assert!(lets_others_in("20.10.24+dfsg1").is_some_and(|old| old.contains("older than 28")));
-        assert_eq!(lets_others_in("28.2.2"), None);
-        let poor = json!({"MemoryLimit": false, "PidsLimit": false, "SwapLimit": false});
-        let words = shortcomings(&poor).join("\n");
-        for what in ["limit memory", "limit processes", "swap", "seccomp"] {
-            assert!(words.contains(what), "{what}: {words}");
-        }
     }
 }

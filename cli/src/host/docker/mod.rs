@@ -1,6 +1,7 @@
 //! The container engine, reached through its own command.
 mod build;
 mod facts;
+pub mod judge;
 mod process;
 mod stream;
 mod walls;
