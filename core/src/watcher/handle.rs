@@ -378,15 +378,17 @@ impl Watcher {
     /// At once, with the message handed back, when the queue is full or the watcher takes none.
     pub fn send_message(&self, content: impl Into<String>) -> Result<(), SendError> {
         let cell = self.cell();
-        let accepted = cell.intake.accept(content.into(), cell.body.now());
-        accepted.or_else(|(refused, content)| match refused {
+        let Err((refused, content)) = cell.intake.accept(content.into(), cell.body.now()) else {
+            return Ok(());
+        };
+        match refused {
             Refused::Full => {
                 Err(SendError::QueueFull { content, capacity: cell.config.signal_capacity })
             }
             #[cfg(feature = "journal")]
             Refused::Closed if self.rehearsal().is_under_way() => Ok(()),
             Refused::Closed => Err(SendError::NotRunning { content, state: cell.state() }),
-        })
+        }
     }
 
     /// Sends a message, waiting for room in the queue for at most `timeout`. From inside the managed
