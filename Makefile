@@ -149,8 +149,8 @@ soak-core-random: ## A million sequences of events, and a million damaged reques
 		cargo test --release -p hersh --all-features --lib -- brain::properties http::mutation fuzzing::
 	HERSH_SOAK_WIRE=1000000 cargo test --release -p hersh --all-features --test it gate::mutations
 
-soak-core-schedules: ## The threads of the watcher, under ten thousand schedules of each scenario
-	HERSH_SOAK_SCHEDULES=$${HERSH_SOAK_SCHEDULES:-10000} $(modelled) --release schedules::
+soak-core-schedules: ## The threads of the watcher, under a hundred thousand schedules of each scenario
+	HERSH_SOAK_SCHEDULES=$${HERSH_SOAK_SCHEDULES:-100000} $(modelled) --release schedules::
 
 soak-races: ## The threads of the core, and C programs, under ThreadSanitizer
 	tests/postgres try tests/races

@@ -1,8 +1,8 @@
 //! The threaded runtime under thousands of schedules, with the modelled threads of [`crate::sync`].
 //!
-//! `make test` explores a thousand random schedules of each scenario, `make soak` ten thousand, which are
-//! more than a hundred thousand in all; `HERSH_SOAK_SCHEDULES` says how many else, and other seeds give
-//! other schedules (`HERSH_SCHEDULES_SEED`). Whatever the schedule, executions never overlap, no message is
+//! `make test` explores a thousand random schedules of each scenario, `make soak` a hundred thousand, which
+//! takes a few minutes; `HERSH_SOAK_SCHEDULES` says how many else, and other seeds give other schedules
+//! (`HERSH_SCHEDULES_SEED`). Whatever the schedule, executions never overlap, no message is
 //! lost or out of order, every call returns, every thread ends, and an end is final.
 //!
 //! Data races proper are the compiler's to exclude: there is no unsafe code in this crate. What it is built
