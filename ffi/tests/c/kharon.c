@@ -1,6 +1,7 @@
 /* Tickets: added, run, settled, found again; in virtual time wherever that can serve. */
 #include "check.h"
 
+#include <time.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -259,6 +260,8 @@ int main(void) {
     settled_by_others();
     many_and_grouped();
     run_by_workers();
+    /* A worker that was not waited for has told of its end, and is about to put its things away. */
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
     remove(path);
     return finished();
 }
